@@ -1,0 +1,107 @@
+// Package detect turns closed panes into findings: one file per detector, and
+// the lifecycle of an incident that they share. It is a function of the panes
+// alone: no clock, no I/O, no randomness.
+package detect
+
+import (
+	"iter"
+	"net/netip"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+)
+
+// Pane is one closed pane as detectors see it. It is valid during Detect.
+type Pane struct {
+	Start, End int64 // Unix seconds, [Start, End)
+	Late       int64 // late records that belonged to this pane, best effort
+	// Loads holds every interface that had ingress or was covered in this
+	// pane, by ascending Key.
+	Loads []Load
+	// Contacts yields every initiator of this pane by ascending key.
+	Contacts iter.Seq[Contact]
+}
+
+// Key names a network interface.
+type Key struct{ Account, VPC, Interface string }
+
+// Measure is one of the six quantities that the spike rule watches.
+type Measure uint8
+
+// The measures of ingress. TCP replies to own connections are in none.
+const (
+	Bytes Measure = iota // in bytes; the rule divides by 1024
+	Packets
+	AcceptedFlows
+	RejectedFlows
+	SynOnlyFlows
+	UniqueSources // distinct; estimated above 128
+	NumMeasures
+)
+
+// Load is the ingress of one interface in one pane.
+type Load struct {
+	Key
+	Region, Instance, TargetAddr string // as records said, empty when unknown
+	Values                       [NumMeasures]int64
+	// Coverage: what kinds of record came for this interface and pane, in
+	// whatever direction.
+	OK, NoData, SkipData bool
+	First, Last          int64 // of its ingress records: least start, greatest end; 0 when none
+	Records              int64
+	Samples              *Samples // nil when nothing was kept
+}
+
+// Contact is what one initiator did in one pane.
+type Contact struct {
+	Account, VPC string
+	Source       netip.Addr
+	Internal     bool // in the own networks
+	Allowed      bool // in networks.allow: a scanner that is ours
+	Region       string
+	Interface    string // the interface that recorded it, when it was the source's own
+	Instance     string
+	Targets      *aggregate.Targets
+	First, Last  int64 // least start, greatest end
+	Records      int64
+	Samples      *Samples
+}
+
+// Samples are a few raw lines and top entries, best effort and outside the
+// promise of identity.
+type Samples struct {
+	Lines   []string
+	Sources []TopSource
+	Ports   []TopPort
+	// Interfaces of the targets that recorded the contact, at most five.
+	Interfaces []string
+}
+
+// TopSource is an entry of a top list; Records is off by at most Error.
+type TopSource struct {
+	Addr           netip.Addr
+	Records, Error int64
+}
+
+// TopPort is an entry of a top list.
+type TopPort struct {
+	Port     uint16
+	Protocol uint8
+	Records  int64
+}
+
+// Detector is one rule. Panes come in ascending order of Start; panes without
+// any record or coverage are left out, so gaps are the detector's arithmetic.
+// What Detect returns is valid until the next call.
+type Detector interface {
+	Name() string
+	// Version changes when the meaning of the persisted state changes: state
+	// of another version, or another configuration, is not restored.
+	Version() string
+	Detect(pane *Pane) []Finding
+	// Changes puts every entry of state that changed since the last call; a
+	// nil value deletes the key. All the state lies under keys of the
+	// detector's own choosing.
+	Changes(put func(key, value []byte))
+	// Restore takes all the entries that Changes ever put and did not delete.
+	Restore(next func() (key, value []byte, ok bool)) error
+}
