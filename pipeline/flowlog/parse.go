@@ -103,14 +103,14 @@ func (r *Record) set(c step, line []byte, from int) (end int, bad Reason) {
 
 // numeric reads a decimal number of the given kind.
 func numeric(kind Kind, line []byte, from int) (v int64, end int, bad Reason) {
-	end = from
-	for end < len(line) {
-		digit := line[end] - '0'
+	end = len(line)
+	for i, c := range line[from:] {
+		digit := c - '0'
 		if digit > 9 {
+			end = from + i
 			break
 		}
 		v = v*10 + int64(digit)
-		end++
 	}
 	if end == from || !endsAt(line, end) {
 		return 0, end, ReasonNumber

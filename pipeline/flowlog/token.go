@@ -9,11 +9,12 @@ func endsAt(line []byte, at int) bool { return at >= len(line) || isBlank(line[a
 
 // tokenEnd returns where the token that begins at from ends.
 func tokenEnd(line []byte, from int) int {
-	at := from
-	for at < len(line) && !isBlank(line[at]) {
-		at++
+	for i, c := range line[from:] {
+		if c <= ' ' && isBlank(c) {
+			return from + i
+		}
 	}
-	return at
+	return len(line)
 }
 
 // nextToken returns the first token at or after from, and where it ends. The
