@@ -112,6 +112,18 @@ func (r *Record) Status() int { return int(r.IntOr(LogStatus, OK)) }
 // FlowDirection returns Ingress, Egress, or 0 when null.
 func (r *Record) FlowDirection() int { return int(r.IntOr(FlowDirection, 0)) }
 
+// SetTimes gives a record whose format has no start or end the times that its
+// envelope tells, in Unix seconds. The text of the two is empty then.
+func (r *Record) SetTimes(start, end int64) {
+	for _, f := range [...]Field{Start, End} {
+		if !r.Has(f) {
+			r.spans[f] = span{}
+			r.present[f>>6] |= 1 << (f & 63)
+		}
+	}
+	r.ints[Start], r.ints[End] = start, end
+}
+
 // Extra reports whether the line has more values than the layout has columns.
 // The record is good, but the flow log may write a newer format than the one
 // that was configured.
