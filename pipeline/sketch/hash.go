@@ -16,8 +16,8 @@ import (
 
 const seed = 0x9e3779b97f4a7c15
 
-// mappedPrefix is Mix(seed, 0): the state after the upper half of an IPv4
-// address, which is always zero.
+// mappedPrefix is Mix(seed, 0): the state after the upper half of an
+// IPv4-mapped address, which is zero.
 const mappedPrefix = 0xcfa260c2c4875b28
 
 // Hash64 hashes bytes (XXH64, seed 0).
@@ -30,11 +30,12 @@ func HashString(s string) uint64 { return xxhash.Sum64String(s) }
 // IPv6 addresses of one /64. An IPv4 address hashes like its IPv4-mapped
 // form, the zero Addr like ::, and a zone is ignored.
 func HashAddr(a netip.Addr) uint64 {
+	if a.Is4() {
+		b := a.As4()
+		return Mix(mappedPrefix, 0xffff<<32|uint64(binary.BigEndian.Uint32(b[:])))
+	}
 	b := a.As16()
 	hi, lo := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
-	if hi == 0 {
-		return Mix(mappedPrefix, lo)
-	}
 	return Mix(Mix(seed, hi), lo)
 }
 

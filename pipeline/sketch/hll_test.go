@@ -27,7 +27,7 @@ func TestHLLError(t *testing.T) {
 	var signed float64
 	for run := range uint64(240) {
 		limit := 20_000
-		if run%24 == 0 {
+		if run%120 == 0 {
 			limit = 1_000_000
 		}
 		h := NewHLL(12)
@@ -59,7 +59,7 @@ func TestHLLErrorByPrecision(t *testing.T) {
 		h := NewHLL(p)
 		worst, at := 0.0, 0
 		a := netip.MustParseAddr("10.0.0.0")
-		for n, next := 1, 1; n <= 300_000; n++ {
+		for n, next := 1, 1; n <= 100_000; n++ {
 			h.Insert(HashAddr(a))
 			a = a.Next()
 			if n == next {
@@ -98,8 +98,8 @@ func TestHLLRanks(t *testing.T) {
 		t.Helper()
 		want := NewHLL(p)
 		want.registers[register] = rank
-		if diff := cmp.Diff(want.registers, hllOf(p, hash).registers); diff != "" {
-			t.Errorf("p=%d hash %#x (-want +got):\n%s", p, hash, diff)
+		if got := hllOf(p, hash); !bytes.Equal(want.registers, got.registers) {
+			t.Errorf("p=%d hash %#x: not rank %d alone in register %d", p, hash, rank, register)
 		}
 	}
 	f(4, 0x0fffffffffffffff, 0, 1)

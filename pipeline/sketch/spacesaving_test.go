@@ -158,7 +158,7 @@ func TestSpaceSavingMergeCommutes(t *testing.T) {
 
 // Heavy keys of a Zipf stream are found, and N/m bounds every error.
 func TestSpaceSavingFindsHeavyKeys(t *testing.T) {
-	const capacity, offers = 256, 200_000
+	const capacity, offers = 256, 50_000
 	zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.2, 1, 100_000)
 	s := NewSpaceSaving(capacity, cmp.Compare[uint64])
 	truth := map[uint64]int64{}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 )
 
 // The binary form begins with one byte: the precision and how the rest is
@@ -32,16 +33,28 @@ func (h *HLL) AppendBinary(b []byte) []byte {
 	}
 	b = append(b, h.precision|formSparse)
 	b = binary.AppendUvarint(b, uint64(n))
-	gap := uint64(0)
-	for _, rank := range h.registers {
-		if rank == 0 {
-			gap++
-			continue
-		}
-		b = binary.AppendUvarint(b, gap<<rankBits|uint64(rank))
-		gap = 0
+	for gap, rank := range h.used {
+		b = binary.AppendUvarint(b, uint64(gap)<<rankBits|uint64(rank))
 	}
 	return b
+}
+
+// used yields every register that is not empty: how many empty ones come
+// between it and the one before, and its rank.
+func (h *HLL) used(yield func(gap int, rank byte) bool) {
+	next := 0
+	for base := 0; base < len(h.registers); base += 8 {
+		word := binary.LittleEndian.Uint64(h.registers[base:])
+		for word != 0 {
+			shift := bits.TrailingZeros64(word) &^ 7
+			i := base + shift/8
+			if !yield(i-next, byte(word>>shift)) {
+				return
+			}
+			next = i + 1
+			word &^= 0xff << shift
+		}
+	}
 }
 
 func (h *HLL) appendDense(b []byte) []byte {
@@ -56,28 +69,21 @@ func (h *HLL) appendDense(b []byte) []byte {
 func (h *HLL) denseSize() int { return len(h.registers) / 4 * 3 }
 
 // sparseSize returns the number of registers in use and the bytes that the
-// sparse form takes after the first.
+// sparse form takes after the first. It stops once that is no less than
+// denseSize.
 func (h *HLL) sparseSize() (used, size int) {
-	gap := uint64(0)
-	for _, rank := range h.registers {
-		if rank == 0 {
-			gap++
-			continue
-		}
+	enough := h.denseSize()
+	for gap, rank := range h.used {
 		used++
-		size += uvarintSize(gap<<rankBits | uint64(rank))
-		gap = 0
+		size += uvarintSize(uint64(gap)<<rankBits | uint64(rank))
+		if size >= enough {
+			break
+		}
 	}
 	return used, size + uvarintSize(uint64(used))
 }
 
-func uvarintSize(v uint64) int {
-	n := 1
-	for ; v >= 0x80; v >>= 7 {
-		n++
-	}
-	return n
-}
+func uvarintSize(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
 
 // DecodeBinary replaces what h holds, precision included, by what
 // AppendBinary wrote at the start of b, and returns the bytes after it. After
