@@ -12,10 +12,11 @@
 // `start` counts only while nothing is committed. "latest" becomes the time at
 // which the source started, so that a crash before the first record loses
 // nothing. For a time T, Kinesis is asked for the shards that were open at T or
-// later: those without a listed parent are read from T, all others (opened
-// after T, so everything in them is newer) from their beginning. Asking for all
-// shards instead would either skip records of shards that were closed since T,
-// or read a child's records from before T.
+// later (asking for the open ones alone would skip what was put since T in
+// shards that are closed by now). Those without a listed parent are read from
+// T. A child is read from its beginning when its parent gave a record since T,
+// as everything in it is newer then, and from T otherwise, as the parent may
+// have been closed before T.
 //
 // # What is retried
 //

@@ -79,17 +79,12 @@ func advice(err error) string {
 	return "check the credentials and the clock of this machine"
 }
 
-const (
-	backoffBase = 200 * time.Millisecond
-	backoffCap  = 10 * time.Second
-)
+const backoffCap = 10 * time.Second
 
 // backoff is how long to wait after the n-th failure in a row (from 1): full
-// jitter, anything up to a bound that doubles.
-func backoff(n int) time.Duration {
-	bound := backoffCap
-	if n < 6 {
-		bound = backoffBase << n
-	}
-	return rand.N(bound)
+// jitter, anything up to a bound that doubles from twice the base to
+// backoffCap.
+func backoff(base time.Duration, n int) time.Duration {
+	bound := base << min(n, 16)
+	return rand.N(min(bound, backoffCap))
 }

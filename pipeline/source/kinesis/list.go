@@ -63,7 +63,7 @@ func (s *Source) listAtStart(ctx context.Context, filter *types.ShardFilter) ([]
 			return nil, fmt.Errorf("list the shards of stream %s in %s: %w; %s", s.cfg.Stream, s.region, err, advice(err))
 		}
 		s.log.Warn("listing shards again", zap.Int("attempt", attempt), zap.Error(err))
-		if err := sleep(ctx, s.pacing.behind+backoff(attempt)); err != nil {
+		if err := sleep(ctx, s.pacing.behind+backoff(s.pacing.backoff, attempt)); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -17,13 +18,15 @@ type run struct {
 	host   pipeline.Host
 	group  *errgroup.Group
 
-	mu      sync.Mutex // guards lineage
+	mu      sync.Mutex // guards what follows
 	lineage *lineage
+	starts  map[string]pipeline.Position // of announced children, by shard ID
 }
 
 func (s *Source) run(ctx context.Context, host pipeline.Host) error {
 	group, ctx := errgroup.WithContext(ctx)
-	r := &run{source: s, host: host, group: group, lineage: newLineage()}
+	r := &run{source: s, host: host, group: group,
+		lineage: newLineage(), starts: map[string]pipeline.Position{}}
 	group.Go(func() error {
 		resumed := host.Resume(s.Name())
 		if len(resumed) == 0 {
@@ -79,7 +82,8 @@ func (r *run) resume(ctx context.Context, resumed map[string]pipeline.Resumed) e
 }
 
 // follow registers the shards that are ready, after the given ones became
-// known, and begins to read each at the given position.
+// known, and begins to read each: an announced child where its parent said, any
+// other at the given position.
 func (r *run) follow(ctx context.Context, known []listed, at pipeline.Position) error {
 	starts := r.claim(known, at)
 	if len(starts) == 0 {
@@ -93,7 +97,7 @@ func (r *run) follow(ctx context.Context, known []listed, at pipeline.Position) 
 		if err != nil {
 			return err
 		}
-		r.group.Go(func() error { return r.read(ctx, shard, at) })
+		r.group.Go(func() error { return r.read(ctx, shard, start.At) })
 	}
 	return nil
 }
@@ -108,7 +112,7 @@ func (r *run) claim(known []listed, at pipeline.Position) []pipeline.Start {
 	var starts []pipeline.Start
 	for _, shard := range r.lineage.ready() {
 		r.lineage.set(shard, reading)
-		start := pipeline.Start{ID: r.source.partitionID(shard), At: at, Pull: true}
+		start := pipeline.Start{ID: r.source.partitionID(shard), At: cmp.Or(r.starts[shard], at), Pull: true}
 		for _, parent := range r.lineage.takenParents(shard) {
 			start.Parents = append(start.Parents, r.source.partitionID(parent))
 		}
@@ -135,12 +139,17 @@ func (r *run) read(ctx context.Context, shard string, at pipeline.Position) erro
 	return r.follow(ctx, nil, trimHorizon)
 }
 
-// observe adds announced children to the lineage.
+// observe adds announced children to the lineage. Where the parents of a merge
+// name a time and the beginning, the time holds: it excludes nothing that the
+// other would read.
 func (r *run) observe(children []pipeline.Start) error {
 	for _, child := range children {
 		shard, err := r.source.shardID(child.ID)
 		if err != nil {
 			return err
+		}
+		if _, err := iteratorAt(child.At); err != nil {
+			return fmt.Errorf("begin shard %s of stream %s: %w", shard, r.source.cfg.Stream, err)
 		}
 		parents := make([]string, len(child.Parents))
 		for i, parent := range child.Parents {
@@ -149,6 +158,9 @@ func (r *run) observe(children []pipeline.Start) error {
 			}
 		}
 		r.lineage.observe(shard, parents...)
+		if _, isTime := timestampOf(child.At); isTime || r.starts[shard] == "" {
+			r.starts[shard] = child.At
+		}
 	}
 	return nil
 }

@@ -56,11 +56,17 @@ func (s *shard) ID() string { return s.source.partitionID(s.id) }
 func (s *shard) Committed(pipeline.Position) {}
 
 // Children are the shards that a split or a merge made of this one, after
-// io.EOF.
+// io.EOF. They are read from their beginning; but when nothing was read here
+// since the start time, this shard may have been closed before it and a child
+// may hold older records, so the start time holds for the children too.
 func (s *shard) Children() []pipeline.Start {
+	at := trimHorizon
+	if _, isTime := timestampOf(s.position); isTime {
+		at = s.position
+	}
 	starts := make([]pipeline.Start, len(s.children))
 	for i, child := range s.children {
-		starts[i] = pipeline.Start{ID: s.source.partitionID(child.id), At: trimHorizon, Pull: true}
+		starts[i] = pipeline.Start{ID: s.source.partitionID(child.id), At: at, Pull: true}
 		for _, parent := range child.parents {
 			starts[i].Parents = append(starts[i].Parents, s.source.partitionID(parent))
 		}

@@ -37,6 +37,7 @@ type Source struct {
 type pacing struct {
 	behind      time.Duration // between an answer and the next request, at least
 	tip         time.Duration // the same when there was nothing more to read
+	backoff     time.Duration // the base of the waiting time after failures
 	patience    time.Duration // how long Next waits while calls fail
 	iteratorAge time.Duration // from which an iterator is replaced unasked
 	clockSkew   time.Duration // how long a start may seem to lie in the service's future
@@ -47,6 +48,7 @@ type pacing struct {
 var defaultPacing = pacing{
 	behind:      200 * time.Millisecond,
 	tip:         time.Second,
+	backoff:     200 * time.Millisecond,
 	patience:    2 * time.Second,
 	iteratorAge: 270 * time.Second,
 	clockSkew:   2 * time.Minute,

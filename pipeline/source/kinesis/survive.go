@@ -42,7 +42,7 @@ func (s *shard) survive(ctx context.Context, err error) error {
 		s.source.log.Warn("reading fails, trying again",
 			zap.String("shard", s.id), zap.Int("failures", s.failures), zap.Error(err))
 	}
-	s.notBefore = time.Now().Add(s.source.pacing.behind + backoff(s.failures))
+	s.notBefore = time.Now().Add(s.source.pacing.behind + backoff(s.source.pacing.backoff, s.failures))
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (s *Server) getRecords(in getRecordsInput) (getRecordsOutput, error) {
 		return getRecordsOutput{}, err
 	}
 	s.stats.Reads++
-	return s.read(st, sh, it, limit), nil
+	return s.read(st, sh, it, min(limit, s.opts.PageRecords)), nil
 }
 
 // admit finds the shard of an iterator and refuses what must be refused.

@@ -24,6 +24,9 @@ type Options struct {
 	// IteratorLifetime is how long a shard iterator is good for, in real time
 	// whatever Clock says: 5 minutes by default.
 	IteratorLifetime time.Duration
+	// PageRecords bounds the records that one GetRecords returns: 10,000 by
+	// default, as in Kinesis.
+	PageRecords int
 	// EnforceLimits applies the limits per shard, in real time: 5 reads and
 	// 2 MiB read, 1,000 records and 1 MiB written a second.
 	EnforceLimits bool
@@ -71,6 +74,9 @@ func New(opts Options) (*Server, error) {
 	if opts.IteratorLifetime <= 0 {
 		opts.IteratorLifetime = 5 * time.Minute
 	}
+	if opts.PageRecords <= 0 {
+		opts.PageRecords = maxGetRecords
+	}
 	listener, err := net.Listen("tcp", opts.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the local Kinesis endpoint: %w", err)
@@ -106,9 +112,13 @@ func (s *Server) Stats() Stats {
 	return s.stats
 }
 
-// Close ends the endpoint: requests under way get a few seconds to finish.
+// closeGrace is short because Shutdown also waits for connections that a client
+// opened and never used.
+const closeGrace = 300 * time.Millisecond
+
+// Close ends the endpoint: requests under way get a moment to finish.
 func (s *Server) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
