@@ -132,7 +132,7 @@ func deletesBeforePuts(t *testing.T, open Opener) {
 func prefixes(t *testing.T, open Opener) {
 	s := mustOpen(t, open)
 	all := map[string]string{}
-	for i := range 3000 { // enough for many pages
+	for i := range 1000 { // enough for many pages
 		all[string([]byte{'k', byte(i % 7), byte(i >> 8), byte(i)})] = "value"
 	}
 	all["\xff"], all["\xff\xff"], all["k"] = "1", "2", "3"
