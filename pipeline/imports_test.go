@@ -48,8 +48,8 @@ var rooms = map[string][]string{
 	"sinks":                      {"pipeline/detect", "pipeline/aggregate"},
 	// The metrics and the page show the value that the pipeline publishes
 	// after each commit.
-	"sinks/prometheus": {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate"},
-	"sinks/status":     {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate"},
+	"sinks/prometheus": {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},
+	"sinks/status":     {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},
 }
 
 // Some modules are kept to a few rooms: a stage that logs, counts or calls AWS
