@@ -32,10 +32,15 @@ func (d *decoder) validate(v reflect.Value, p place, before int) {
 			if at.path == p.path && len(known) > 0 || covered(known, at.path) {
 				continue
 			}
+			if at.secret {
+				text = quoted.ReplaceAllString(text, `"`+masked+`"`)
+			}
 			d.add(at, text)
 		}
 	}
 }
+
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 // leaves takes joined errors apart. An error that wraps several inside one
 // sentence stays whole.
