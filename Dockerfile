@@ -1,7 +1,7 @@
 # Two ways to the same image, a static binary and nothing else:
 #   docker build --build-arg VERSION=v1.2.3 -t flowwatch .     builds everything
-#   docker build --target prebuilt -t flowwatch .              takes bin/flowwatch
-#                                                              and bin/ca-certificates.crt
+#   docker build --target prebuilt -t flowwatch .              takes bin/flowwatch, bin/ca-certificates.crt
+#                                                              and an empty folder bin/state (.ci/image makes all three)
 
 FROM scratch AS base
 ARG VERSION=dev
