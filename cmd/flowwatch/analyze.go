@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -166,4 +165,3 @@ func (o *finds) sorted() []detect.Finding {
 	})
 	return all
 }
-
