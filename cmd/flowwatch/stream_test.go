@@ -306,7 +306,13 @@ func TestKilledAndRestarted(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			if t.Failed() {
+				t.Logf("process %d said:\n%s", cmd.Process.Pid, cmd.Stderr)
+			}
+		})
 		return cmd
 	}
 	killed := begin()
