@@ -44,7 +44,9 @@ func (d *decoder) validate(v reflect.Value, p place, before int) {
 // meant ends a message about an unknown name with the known one that it is a
 // slip of, if there is one.
 func meant(err error, text string) string {
-	var slip interface{ Unknown() (name string, known []string) }
+	var slip interface {
+		Unknown() (name string, known []string)
+	}
 	before, _, hinted := strings.Cut(text, "; accepted: ")
 	if !hinted || !errors.As(err, &slip) {
 		return text
