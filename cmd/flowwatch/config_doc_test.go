@@ -80,6 +80,7 @@ var keyTexts = map[string]keyText{
 	"sinks[].min_severity":                {"", "findings below it are not sent here"},
 	"sinks[].rules":                       {"a list of `spike`, `scan.internal`, `scan.external`, each once", "findings of other rules are not sent here; by default all are"},
 	"checkpoint.file.dir":                 {"a folder, made when missing; of one process alone", "committed state: positions, open panes, baselines, incidents"},
+	"checkpoint.every":                    {"100ms to 10m", "how long between two commits; one is made sooner when a finding waits"},
 	"exchange":                            {"`{}`", "nothing in this version"},
 	"limits.memory":                       {"at least 64MiB", "memory that the Go runtime tries to stay below"},
 	"limits.sources":                      {"at least 65536", "external sources held over slices and open panes"},

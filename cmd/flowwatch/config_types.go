@@ -104,7 +104,8 @@ func (c *SinkConfig) SetDefaults() { c.MinSeverity = "low" }
 
 // CheckpointConfig is where committed state is kept.
 type CheckpointConfig struct {
-	File checkpoint.FileConfig `yaml:"file"`
+	File  checkpoint.FileConfig `yaml:"file"`
+	Every time.Duration         `yaml:"every"` // between two commits; one is made sooner when a finding waits
 }
 
 // LimitsConfig bounds what flowwatch uses.
@@ -129,7 +130,7 @@ func defaultConfig() Config {
 			ScanExternal: ScanExternalConfig{Enabled: true, ScanExternalConfig: detect.DefaultScanExternal()},
 		},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
-		Checkpoint: CheckpointConfig{File: checkpoint.FileConfig{Dir: "./state"}},
+		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
 		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 1_000_000},
 		Listen:     defaultListen,
 	}
