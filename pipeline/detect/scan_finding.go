@@ -171,48 +171,48 @@ func (e *ScanEvidence) scanName() string {
 
 // sentence tells who tried what where, over which time, and what came of it.
 func (e *ScanEvidence) sentence() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.scanName(), e.Source)
+	who := e.Source.String()
 	if e.Interface != "" {
-		fmt.Fprintf(&b, " (%s)", e.Interface)
+		who += " (" + e.Interface + ")"
 	}
 	about := ""
 	if !e.Exact {
 		about = "about "
 	}
 	protocol := strings.ToUpper(protocolName(e.Protocol))
-	if e.Sweep {
-		fmt.Fprintf(&b, " sent %s%s to %s%s in %s; %d did not answer where fewer than %d are expected, %d answered",
-			protocol, e.toPorts(" port"), about, count(e.Hosts, "host"), span(e.WindowSeconds),
-			int(e.Score), int(e.Threshold), e.Answered)
-		return b.String()
-	}
 	where := about + count(e.Hosts, "host")
 	if e.Target.IsValid() {
 		where = e.Target.String()
 	}
-	what := protocol + e.toPorts(" port")
+	if e.Sweep {
+		if ports := e.ports(); ports != "" {
+			where = ports + " of " + where
+		}
+		return fmt.Sprintf("%s: %s sent %s to %s in %s; %s%d did not answer where fewer than %d are expected, %d answered",
+			e.scanName(), who, protocol, where, span(e.WindowSeconds), about, int(e.Score), int(e.Threshold), e.Answered)
+	}
+	what := protocol + " " + e.ports()
 	if e.Ports > few || e.Shape != Horizontal {
 		what = fmt.Sprintf("%s%s distinct %s %s", about, thousands(int64(e.Ports)), protocol, plural(e.Ports, "port"))
 	}
-	fmt.Fprintf(&b, " tried %s on %s in %s; %s%s failed where fewer than %d are expected, %s answered",
-		what, where, span(e.WindowSeconds), about, thousands(int64(e.Failed)), e.MinFailed, thousands(int64(e.Answered)))
-	return b.String()
+	return fmt.Sprintf("%s: %s tried %s on %s in %s; %s%s failed where fewer than %d are expected, %s answered",
+		e.scanName(), who, what, where, span(e.WindowSeconds),
+		about, thousands(int64(e.Failed)), e.MinFailed, thousands(int64(e.Answered)))
 }
 
-// toPorts lists the ports when they are few; ICMP has none.
-func (e *ScanEvidence) toPorts(noun string) string {
+// ports lists the ports when they are few; ICMP has none.
+func (e *ScanEvidence) ports() string {
 	if e.Protocol == 1 || e.Protocol == 58 {
 		return ""
 	}
 	if e.Ports > few {
-		return fmt.Sprintf(" to %s", count(e.Ports, "port"))
+		return count(e.Ports, "port")
 	}
 	ports := make([]string, len(e.PortsSample))
 	for i, p := range e.PortsSample {
 		ports[i] = strconv.Itoa(int(p))
 	}
-	return plural(len(ports), noun) + " " + strings.Join(ports, ", ")
+	return plural(len(ports), "port") + " " + strings.Join(ports, ", ")
 }
 
 func plural(n int, one string) string {

@@ -175,7 +175,13 @@ func (s *Scan) evict() {
 			s.drop(v)
 		}
 	}
-	s.ceiling = max(2, 2*s.held/s.rule.sources, 2*s.size/(s.rule.sources*targetsPerSource))
+	s.ceiling = s.nextCeiling()
+}
+
+// nextCeiling leaves room for as much again as there is, so that a flood is
+// sorted a few times and not at every contact.
+func (s *Scan) nextCeiling() int {
+	return max(2, 2*s.held/s.rule.sources, 2*s.size/(s.rule.sources*targetsPerSource))
 }
 
 // over reports whether the table is above so many times its limits.
