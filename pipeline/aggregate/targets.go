@@ -22,8 +22,8 @@ const (
 	Rejected    Evidence = 1 << iota // a forward record with action REJECT
 	SynOnly                          // forward, tcp-flags 2, at most 3 packets, accepted
 	Established                      // forward, tcp-flags present and more than a lone SYN said (or more than 3 packets)
-	SynAck                           // reverse, tcp-flags with SYN and ACK
-	Reset                            // reverse, tcp-flags with RST and no SYN-ACK
+	SynAck                           // reverse, tcp-flags with SYN and ACK, or of a connection under way
+	Reset                            // reverse, tcp-flags with RST and no SYN-ACK, at most 3 packets
 	Sent                             // forward, accepted, no tcp-flags known, or not TCP
 	Sent3                            // the same with at least 3 packets
 	Replied                          // reverse, accepted, no tcp-flags known, or not TCP
@@ -35,10 +35,11 @@ type Outcome uint8
 
 // The outcomes of DETECTION.md's table.
 const (
-	Unknown  Outcome = iota // weight 0: UDP, ICMP and others without a reply, or nothing telling
-	Pending                 // only SYN seen so far: failed unless an answer comes within one more pane
-	Failed                  // REJECT, or a closed port's RST
-	Answered                // sticky: never counted as scanned
+	Unknown   Outcome = iota // weight 0: UDP, ICMP and others without a reply, or nothing telling
+	Pending                  // only SYN seen so far: failed unless an answer comes within one more pane
+	Failed                   // REJECT, or a closed port's RST
+	Answered                 // sticky: never counted as scanned
+	NoContact                // nothing came from the initiator: seen from the other side of an undecided record
 )
 
 // Outcome decides what the evidence amounts to, by DETECTION.md's table.
@@ -55,6 +56,8 @@ func (e Evidence) Outcome(protocol uint8) Outcome {
 		return Failed
 	case e&SynOnly != 0 && e&Established == 0:
 		return Pending
+	case e&(SynOnly|Established|Sent) == 0:
+		return NoContact
 	}
 	return Unknown
 }

@@ -194,11 +194,16 @@ var byName = func() map[string]Field {
 // Lookup finds a field by name. It accepts AWS's hyphens, the underscores of
 // Parquet columns, and the ${name} of a flow log's LogFormat.
 func Lookup(name string) (Field, bool) {
-	if strings.HasPrefix(name, "${") && strings.HasSuffix(name, "}") {
+	f, ok := byName[canonical(name)]
+	return f, ok
+}
+
+// canonical is AWS's spelling of a name as Lookup accepts it.
+func canonical(name string) string {
+	for strings.HasPrefix(name, "${") && strings.HasSuffix(name, "}") {
 		name = name[2 : len(name)-1]
 	}
-	f, ok := byName[strings.ReplaceAll(name, "_", "-")]
-	return f, ok
+	return strings.ReplaceAll(name, "_", "-")
 }
 
 // String returns AWS's name, with hyphens.

@@ -3,7 +3,10 @@
 // becomes a typed Record without allocating.
 package flowlog
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // Record is one parsed line. It is meant to be reused: Parse overwrites it.
 // Text values point into the line that was parsed and are valid as long as
@@ -17,6 +20,9 @@ type Record struct {
 	spans   [NumFields]span
 	ints    [NumFields]int64 // by Field, for numeric kinds, verdict, status, direction
 	addrs   [4]netip.Addr    // by addrSlot
+
+	extra          bool // more values than columns
+	transitGateway bool // the layout is a transit gateway's
 }
 
 type span struct{ from, to uint32 }
@@ -47,10 +53,18 @@ func addrSlot(f Field) int {
 	}
 }
 
+// clear makes every field null.
+func (r *Record) clear(line []byte) {
+	r.line = line
+	r.present = [2]uint64{}
+	r.extra = false
+	r.transitGateway = false
+}
+
 // Has reports whether the field is present and not null.
 func (r *Record) Has(f Field) bool { return r.present[f>>6]&(1<<(f&63)) != 0 }
 
-// Line returns the text that was parsed.
+// Line returns the text that was parsed, also when it was malformed.
 func (r *Record) Line() []byte { return r.line }
 
 // Text returns the field's token as it stands in the line, or nil when null.
@@ -97,3 +111,32 @@ func (r *Record) Status() int { return int(r.IntOr(LogStatus, OK)) }
 
 // FlowDirection returns Ingress, Egress, or 0 when null.
 func (r *Record) FlowDirection() int { return int(r.IntOr(FlowDirection, 0)) }
+
+// SetTimes gives a record whose format has no start or end the times that its
+// envelope tells, in Unix seconds. The text of the two is empty then.
+func (r *Record) SetTimes(start, end int64) {
+	for _, f := range [...]Field{Start, End} {
+		if !r.Has(f) {
+			r.spans[f] = span{}
+			r.present[f>>6] |= 1 << (f & 63)
+		}
+	}
+	r.ints[Start], r.ints[End] = start, end
+}
+
+// Extra reports whether the line has more values than the layout has columns.
+// The record is good, but the flow log may write a newer format than the one
+// that was configured.
+func (r *Record) Extra() bool { return r.extra }
+
+// TransitGateway reports whether a transit gateway wrote the record, told by
+// its resource-type or by columns that only its records have. (The version
+// number does not tell: 2, 3 and 6 are all seen.) Such a record has no action
+// and no interface.
+func (r *Record) TransitGateway() bool {
+	return r.transitGateway || bytes.HasPrefix(r.Text(ResourceType), gatewayPrefix)
+}
+
+// gatewayPrefix begins the resource-type of every transit gateway's record:
+// TransitGateway or TransitGatewayAttachment.
+var gatewayPrefix = []byte("TransitGateway")

@@ -1,0 +1,195 @@
+package aggregate
+
+import (
+	"net/netip"
+
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+)
+
+// Contacts is what every initiator did in one pane: the targets it tried, with
+// the evidence of what came of it. It feeds the scan rules.
+type Contacts struct {
+	table   *Table
+	targets []Targets        // by row
+	samples map[int]*Samples // by row, of those that may be scanning
+}
+
+// The columns of a contact.
+const (
+	contactRecords = iota
+	contactFirst
+	contactLast
+	contactColumns
+)
+
+// Samples of initiators are kept from so many targets on, and for so many
+// initiators of a pane.
+const (
+	sampleFrom       = 4
+	sampleInitiators = 4096
+)
+
+func contactSchema() Schema { return Schema{columns: []merge{sum, least, most}} }
+
+func newContacts() *Contacts {
+	return &Contacts{table: NewTable(contactSchema()), samples: make(map[int]*Samples)}
+}
+
+// Len returns the number of initiators.
+func (c *Contacts) Len() int { return c.table.Len() }
+
+// Contact is one initiator's row. Targets and Samples belong to the pane.
+type Contact struct {
+	Account, VPC string
+	Source       netip.Addr
+	Records      int64
+	First, Last  int64 // least start, greatest end
+	Targets      *Targets
+	Samples      *Samples // nil when nothing was kept
+}
+
+// All yields the initiators by ascending (account, vpc, source) key.
+func (c *Contacts) All(yield func(Contact) bool) {
+	for _, row := range c.table.Sorted() {
+		if !yield(c.at(row)) {
+			return
+		}
+	}
+}
+
+func (c *Contacts) at(row int) Contact {
+	v := c.table.Values(row)
+	account, rest, _ := nextPart(c.table.Key(row))
+	vpc, rest, _ := nextPart(rest)
+	addr, _, _ := nextPart(rest)
+	return Contact{
+		Account: orDash(account), VPC: orDash(vpc), Source: addrPart(addr),
+		Records: v[contactRecords], First: v[contactFirst], Last: v[contactLast],
+		Targets: &c.targets[row], Samples: c.samples[row],
+	}
+}
+
+// add takes what one record tells of a contact. scratch is overwritten and
+// returned.
+func (c *Contacts) add(scratch []byte, f *enrich.Flow) []byte {
+	if !f.Source.IsValid() || !f.Target.IsValid() || !f.Has(flowlog.DstPort) || !f.Has(flowlog.SrcPort) {
+		return scratch
+	}
+	who := initiator(f)
+	if who != target {
+		to := Target{f.Target, uint16(f.IntOr(flowlog.DstPort, 0)), uint8(f.IntOr(flowlog.Protocol, 0))}
+		scratch = c.note(scratch, f, f.Source, to, forward(f))
+	}
+	if who != source {
+		to := Target{f.Source, uint16(f.IntOr(flowlog.SrcPort, 0)), uint8(f.IntOr(flowlog.Protocol, 0))}
+		scratch = c.note(scratch, f, f.Target, to, reverse(f))
+	}
+	return scratch
+}
+
+func (c *Contacts) note(scratch []byte, f *enrich.Flow, from netip.Addr, to Target, e Evidence) []byte {
+	if e == 0 {
+		return scratch
+	}
+	key := appendPart(scratch[:0], f.Text(flowlog.AccountID))
+	key = appendPart(key, f.Text(flowlog.VPCID))
+	key = appendAddr(key, from)
+	row, inserted := c.table.Row(key)
+	if inserted {
+		c.growTargets()
+	}
+	v := c.table.Values(row)
+	v[contactRecords]++
+	v[contactFirst] = least.of(v[contactFirst], f.IntOr(flowlog.Start, 0))
+	v[contactLast] = most.of(v[contactLast], f.IntOr(flowlog.End, 0))
+	fresh := c.targets[row].Add(to, e)
+	if fresh && len(c.targets[row].kept) >= sampleFrom && e&(Rejected|SynOnly|Reset|Sent) != 0 {
+		c.sample(row, f, from)
+	}
+	return key
+}
+
+// sample keeps a line and where it was recorded, for an initiator with several
+// targets.
+func (c *Contacts) sample(row int, f *enrich.Flow, from netip.Addr) {
+	s := c.samples[row]
+	if s == nil {
+		if len(c.samples) >= sampleInitiators {
+			return
+		}
+		s = &Samples{}
+		c.samples[row] = s
+	}
+	s.addLine(f.Line())
+	if s.Region == "" {
+		s.Region = string(f.Text(flowlog.Region))
+	}
+	if f.Source == from && f.Direction == flowlog.Egress {
+		if s.Interface == "" {
+			s.Interface = string(f.Text(flowlog.InterfaceID))
+			s.Instance = string(f.Text(flowlog.InstanceID))
+		}
+		return
+	}
+	s.addInterface(f.Text(flowlog.InterfaceID))
+}
+
+func (c *Contacts) growTargets() {
+	if n := len(c.targets); n < cap(c.targets) {
+		c.targets = c.targets[:n+1]
+		return
+	}
+	c.targets = append(c.targets, Targets{})
+}
+
+func (c *Contacts) merge(o *Contacts) {
+	c.table.Merge(o.table, func(row, from int) {
+		for len(c.targets) <= row {
+			c.growTargets()
+		}
+		c.targets[row].Merge(&o.targets[from])
+		theirs := o.samples[from]
+		if theirs == nil {
+			return
+		}
+		if c.samples[row] == nil {
+			if len(c.samples) >= sampleInitiators {
+				return
+			}
+			c.samples[row] = &Samples{}
+		}
+		c.samples[row].merge(theirs)
+	})
+}
+
+func (c *Contacts) reset() {
+	c.table.Reset()
+	for i := range c.targets {
+		c.targets[i].Reset()
+	}
+	c.targets = c.targets[:0]
+	clear(c.samples)
+}
+
+// fold keeps the internal initiators, and of the others the first by records
+// and key.
+func (c *Contacts) fold(keep int, internal func(netip.Addr) bool) {
+	if c.Len() <= keep {
+		return
+	}
+	rows := make([]int, 0, keep)
+	for _, row := range c.table.Ranked(c.Len()) {
+		if len(rows) < keep || internal(c.at(row).Source) {
+			rows = append(rows, row)
+		}
+	}
+	to := &Contacts{table: c.table.pick(rows), samples: make(map[int]*Samples)}
+	for at, row := range rows {
+		to.targets = append(to.targets, c.targets[row])
+		if s := c.samples[row]; s != nil {
+			to.samples[at] = s
+		}
+	}
+	*c = *to
+}

@@ -1,0 +1,158 @@
+package aggregate
+
+import (
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/sketch"
+)
+
+// Folder folds the records of one partition into a partial, one after the
+// other. It allocates only when it meets a key that the partial does not hold.
+// Not for concurrent use.
+type Folder struct {
+	Partial *Partial
+	plan    *Plan
+	key     []byte // scratch
+	iface   []byte // scratch: the interface's key
+	start   int64  // of pane, when not nil
+	pane    *Pane  // the pane of the record before: mostly the next one's too
+}
+
+// NewFolder returns a folder with an empty partial.
+func NewFolder(plan *Plan) *Folder {
+	return &Folder{Partial: NewPartial(plan), plan: plan}
+}
+
+// Reset starts the next slice.
+func (f *Folder) Reset() {
+	f.Partial.Reset()
+	f.pane = nil
+}
+
+// Add folds one record that is not late: its bytes and packets into every pane
+// it covers, in proportion to the overlap with [start, end+1), all else into
+// the pane of its start.
+func (f *Folder) Add(flow *enrich.Flow) {
+	c := f.cover(flow)
+	f.iface = appendInterfaceKey(f.iface[:0], flow)
+	ok := flow.Status() == flowlog.OK
+	for i := range c.panes {
+		pane := f.at(c.first + int64(i)*f.plan.Pane)
+		f.note(pane, flow)
+		if !ok {
+			continue
+		}
+		bytes, packets := c.share(c.bytes, i), c.share(c.packets, i)
+		if i == 0 {
+			f.views(pane, flow, bytes, packets)
+			f.load(pane, flow, bytes, packets)
+			f.contact(pane, flow)
+		} else if bytes > 0 || packets > 0 {
+			f.volumes(pane, flow, bytes, packets)
+		}
+	}
+}
+
+// AddUntimed counts a record that belongs to no pane, late or without a time,
+// in the totals.
+func (f *Folder) AddUntimed(flow *enrich.Flow) {
+	if flow.Status() == flowlog.OK {
+		f.views(f.Partial.untimed, flow, flow.IntOr(flowlog.Bytes, 0), flow.IntOr(flowlog.Packets, 0))
+	}
+}
+
+func (f *Folder) cover(flow *enrich.Flow) cover {
+	start := flow.IntOr(flowlog.Start, 0)
+	end := max(start, flow.IntOr(flowlog.End, start))
+	first := PaneOf(start, f.plan.Pane)
+	return cover{
+		start: start, end: end + 1, first: first, pane: f.plan.Pane,
+		panes: int((PaneOf(end, f.plan.Pane)-first)/f.plan.Pane) + 1,
+		bytes: flow.IntOr(flowlog.Bytes, 0), packets: flow.IntOr(flowlog.Packets, 0),
+	}
+}
+
+func (f *Folder) at(start int64) *Pane {
+	if f.pane == nil || f.start != start {
+		f.pane, f.start = f.Partial.Pane(start), start
+	}
+	return f.pane
+}
+
+// note marks the interface as covered in a pane.
+func (f *Folder) note(pane *Pane, flow *enrich.Flow) {
+	if !flow.TransitGateway && (flow.Has(flowlog.InterfaceID) || flow.Has(flowlog.ResourceID)) {
+		pane.loads.cover(f.iface, flow)
+	}
+}
+
+// views counts a record in every view, with what belongs to this pane of its
+// bytes and packets.
+func (f *Folder) views(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
+	for i, v := range f.plan.views {
+		if !v.keeps(flow) {
+			continue
+		}
+		f.key = v.appendKey(f.key[:0], flow)
+		t := pane.views[i]
+		row, _ := t.Row(f.key)
+		values := t.Values(row)
+		values[0]++
+		for j, m := range v.measures {
+			switch m.op {
+			case opBytes:
+				values[j+1] += bytes
+			case opPackets:
+				values[j+1] += packets
+			default:
+				values[j+1] += m.of(flow)
+			}
+		}
+		if v.distinct && flow.Source.IsValid() {
+			t.Distinct(row).Insert(sourceHash(flow))
+		}
+	}
+}
+
+// volumes counts what a later pane gets of a record: bytes and packets only.
+func (f *Folder) volumes(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
+	for i, v := range f.plan.views {
+		if (v.bytes == 0 && v.packets == 0) || !v.keeps(flow) {
+			continue
+		}
+		f.key = v.appendKey(f.key[:0], flow)
+		t := pane.views[i]
+		row, _ := t.Row(f.key)
+		values := t.Values(row)
+		if v.bytes > 0 {
+			values[v.bytes] += bytes
+		}
+		if v.packets > 0 {
+			values[v.packets] += packets
+		}
+	}
+	if attack(flow) {
+		pane.loads.addVolume(f.iface, flow, bytes, packets)
+	}
+}
+
+// attack reports whether a record can be part of an attack's ingress: replies
+// to our own connections can't.
+func attack(flow *enrich.Flow) bool { return flow.Direction == flowlog.Ingress && !flow.Reply }
+
+// load counts ingress for the spike rule.
+func (f *Folder) load(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
+	if attack(flow) {
+		pane.loads.add(f.iface, flow, sourceHash(flow))
+		pane.loads.addVolume(f.iface, flow, bytes, packets)
+	}
+}
+
+func (f *Folder) contact(pane *Pane, flow *enrich.Flow) {
+	if !flow.TransitGateway {
+		f.key = pane.contacts.add(f.key, flow)
+	}
+}
+
+// sourceHash is what distinct sources are counted by.
+func sourceHash(flow *enrich.Flow) uint64 { return sketch.HashAddr(flow.Source) }

@@ -1,0 +1,173 @@
+package aggregate
+
+import (
+	"strings"
+
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+)
+
+// Loads is the ingress of every interface in one pane, as the spike rule wants
+// it: without the replies to own connections, and with the coverage.
+type Loads struct {
+	table   *Table
+	samples []Samples // by row
+}
+
+// The columns of a load.
+const (
+	loadRecords = iota // ingress records, replies apart
+	loadBytes
+	loadPackets
+	loadAccepted
+	loadRejected
+	loadSynOnly
+	loadOK // records of the interface by status, whatever their direction
+	loadNoData
+	loadSkipData
+	loadFirst // least start and greatest end of its ingress
+	loadLast
+	loadColumns
+)
+
+func loadSchema() Schema {
+	columns := make([]merge, loadColumns)
+	columns[loadFirst], columns[loadLast] = least, most
+	return Schema{columns: columns, distinct: true}
+}
+
+func newLoads() *Loads { return &Loads{table: NewTable(loadSchema())} }
+
+// Len returns the number of interfaces.
+func (l *Loads) Len() int { return l.table.Len() }
+
+// Load is one interface's row; it is a copy, but Samples belongs to the pane.
+type Load struct {
+	Account, VPC, Interface             string
+	Records                             int64
+	Bytes, Packets                      int64
+	Accepted, Rejected, SynOnly, Unique int64
+	OK, NoData, SkipData                bool
+	First, Last                         int64
+	Samples                             *Samples
+}
+
+// All yields the interfaces by ascending (account, vpc, interface) key.
+func (l *Loads) All(yield func(Load) bool) {
+	for _, row := range l.table.Sorted() {
+		v := l.table.Values(row)
+		account, rest, _ := nextPart(l.table.Key(row))
+		vpc, rest, _ := nextPart(rest)
+		id, _, _ := nextPart(rest)
+		load := Load{
+			Account: orDash(account), VPC: orDash(vpc), Interface: orDash(id),
+			Records: v[loadRecords], Bytes: v[loadBytes], Packets: v[loadPackets],
+			Accepted: v[loadAccepted], Rejected: v[loadRejected], SynOnly: v[loadSynOnly],
+			Unique: int64(l.table.Distinct(row).Count()),
+			OK:     v[loadOK] > 0, NoData: v[loadNoData] > 0, SkipData: v[loadSkipData] > 0,
+			First: v[loadFirst], Last: v[loadLast], Samples: &l.samples[row],
+		}
+		if !yield(load) {
+			return
+		}
+	}
+}
+
+func orDash(part []byte) string {
+	if len(part) == 0 {
+		return "-"
+	}
+	return strings.ToValidUTF8(string(part), "\uFFFD")
+}
+
+// appendInterfaceKey appends (account, vpc, interface). Traffic through a
+// regional NAT gateway has no interface; there the resource stands for it.
+func appendInterfaceKey(key []byte, f *enrich.Flow) []byte {
+	key = appendPart(key, f.Text(flowlog.AccountID))
+	key = appendPart(key, f.Text(flowlog.VPCID))
+	id := f.Text(flowlog.InterfaceID)
+	if id == nil {
+		id = f.Text(flowlog.ResourceID)
+	}
+	return appendPart(key, id)
+}
+
+// row finds or makes the row of a record's interface.
+func (l *Loads) row(key []byte, f *enrich.Flow) int {
+	row, inserted := l.table.Row(key)
+	if inserted {
+		l.growSamples()
+		s := &l.samples[row]
+		s.Region, s.Instance = string(f.Text(flowlog.Region)), string(f.Text(flowlog.InstanceID))
+	}
+	return row
+}
+
+func (l *Loads) growSamples() {
+	if n := len(l.samples); n < cap(l.samples) {
+		l.samples = l.samples[:n+1]
+		return
+	}
+	l.samples = append(l.samples, Samples{})
+}
+
+// cover notes that a record of this status came for the interface.
+func (l *Loads) cover(key []byte, f *enrich.Flow) {
+	v := l.table.Values(l.row(key, f))
+	switch f.Status() {
+	case flowlog.NoData:
+		v[loadNoData]++
+	case flowlog.SkipData:
+		v[loadSkipData]++
+	default:
+		v[loadOK]++
+	}
+}
+
+// add counts an ingress record that is no reply; its bytes and packets come
+// by addVolume. source is the hash of its source.
+func (l *Loads) add(key []byte, f *enrich.Flow, source uint64) {
+	row := l.row(key, f)
+	v := l.table.Values(row)
+	start, end := f.IntOr(flowlog.Start, 0), f.IntOr(flowlog.End, 0)
+	v[loadRecords]++
+	v[loadAccepted] += one(f.Action() == flowlog.Accept)
+	v[loadRejected] += one(f.Action() == flowlog.Reject)
+	v[loadSynOnly] += one(synOnly(f))
+	v[loadFirst] = least.of(v[loadFirst], start)
+	v[loadLast] = most.of(v[loadLast], end)
+	l.table.Distinct(row).Insert(source)
+	s := &l.samples[row]
+	s.addLine(f.Line())
+	if f.Source.IsValid() {
+		s.addSource(f.Source, 1, 0)
+	}
+	s.addPort(uint16(f.IntOr(flowlog.DstPort, 0)), uint8(f.IntOr(flowlog.Protocol, 0)), 1, 0)
+	if !s.TargetAddr.IsValid() {
+		s.TargetAddr = f.Target
+	}
+}
+
+// addVolume counts the part of a record's bytes and packets that belongs here.
+func (l *Loads) addVolume(key []byte, f *enrich.Flow, bytes, packets int64) {
+	v := l.table.Values(l.row(key, f))
+	v[loadBytes] += bytes
+	v[loadPackets] += packets
+}
+
+func (l *Loads) merge(o *Loads) {
+	l.table.Merge(o.table, func(row, from int) {
+		for len(l.samples) <= row {
+			l.growSamples()
+		}
+		l.samples[row].merge(&o.samples[from])
+	})
+}
+
+func (l *Loads) reset() {
+	l.table.Reset()
+	for i := range l.samples {
+		l.samples[i].reset()
+	}
+	l.samples = l.samples[:0]
+}

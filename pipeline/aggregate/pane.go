@@ -1,0 +1,83 @@
+package aggregate
+
+import "net/netip"
+
+// Pane is the aggregate of one span of event time, or of the records that
+// belong to none (then only its views are filled). Panes of the same plan
+// merge; the order does not matter but for samples, which are best effort.
+type Pane struct {
+	plan     *Plan
+	views    []*Table // by the plan's order
+	loads    *Loads
+	contacts *Contacts
+}
+
+func newPane(plan *Plan) *Pane {
+	p := &Pane{plan: plan, views: make([]*Table, len(plan.views)), loads: newLoads(), contacts: newContacts()}
+	for i, v := range plan.views {
+		p.views[i] = NewTable(v.schema)
+	}
+	return p
+}
+
+// Empty reports whether the pane holds nothing.
+func (p *Pane) Empty() bool {
+	for _, t := range p.views {
+		if t.Len() > 0 {
+			return false
+		}
+	}
+	return p.loads.Len() == 0 && p.contacts.Len() == 0
+}
+
+// Entries counts the entries that grow with the number of sources: initiators
+// of contacts and keys of ranked views.
+func (p *Pane) Entries() int {
+	n := p.contacts.Len()
+	for i, t := range p.views {
+		if p.plan.views[i].Top > 0 {
+			n += t.Len()
+		}
+	}
+	return n
+}
+
+func (p *Pane) foldSources(keep int, internal func(netip.Addr) bool) int {
+	before := p.Entries()
+	for i, t := range p.views {
+		if p.plan.views[i].Top > 0 && t.Len() > keep {
+			p.views[i] = t.pick(t.Ranked(keep))
+		}
+	}
+	p.contacts.fold(keep, internal)
+	return before - p.Entries()
+}
+
+// View returns the pane's table of view i; column 0 counts records, the view's
+// integer measures follow in their order.
+func (p *Pane) View(i int) *Table { return p.views[i] }
+
+// Loads returns the ingress of every interface.
+func (p *Pane) Loads() *Loads { return p.loads }
+
+// Contacts returns what every initiator did.
+func (p *Pane) Contacts() *Contacts { return p.contacts }
+
+// Merge adds all that o holds; o is not changed and shares nothing with p
+// afterwards.
+func (p *Pane) Merge(o *Pane) {
+	for i, t := range p.views {
+		t.Merge(o.views[i], nil)
+	}
+	p.loads.merge(o.loads)
+	p.contacts.merge(o.contacts)
+}
+
+// Reset empties the pane and keeps its memory.
+func (p *Pane) Reset() {
+	for _, t := range p.views {
+		t.Reset()
+	}
+	p.loads.reset()
+	p.contacts.reset()
+}

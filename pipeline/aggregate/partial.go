@@ -1,0 +1,160 @@
+package aggregate
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+)
+
+// Partial is the aggregate of one slice of one partition: exact, mergeable in
+// whatever order, serialisable. The same partial travels to the back half and
+// into a commit.
+type Partial struct {
+	Counts Counts
+	plan   *Plan
+	panes  map[int64]*Pane // by start
+	// untimed holds what belongs to no pane: late records, and records whose
+	// time is unknown. They count in the totals of views only.
+	untimed *Pane
+	spare   []*Pane // emptied panes, to be used again
+}
+
+// Counts are the totals of a slice that belong to no view.
+type Counts struct {
+	SourceRecords int64 // payloads
+	SourceBytes   int64
+	Flow          [4]int64 // data lines by log-status: flowlog.OK, NoData, SkipData; 0 unused
+	Malformed     map[flowlog.Reason]int64
+	Late          int64
+	LatePanes     map[int64]int64 // late records by the pane they belonged to, best effort
+	Unknown       int64           // values beyond the layout's last column
+	Controls      int64           // CloudWatch control messages
+}
+
+// latePanes is how many panes late records are told apart by: the starts are
+// the sender's to choose.
+const latePanes = 64
+
+// AddLate counts late records of one pane.
+func (c *Counts) AddLate(pane, n int64) {
+	if c.LatePanes == nil {
+		c.LatePanes = make(map[int64]int64)
+	}
+	if _, known := c.LatePanes[pane]; known || len(c.LatePanes) < latePanes {
+		c.LatePanes[pane] += n
+	}
+}
+
+// Merge adds all that o counts.
+func (c *Counts) Merge(o *Counts) {
+	c.SourceRecords += o.SourceRecords
+	c.SourceBytes += o.SourceBytes
+	for i, n := range o.Flow {
+		c.Flow[i] += n
+	}
+	for reason, n := range o.Malformed {
+		if c.Malformed == nil {
+			c.Malformed = make(map[flowlog.Reason]int64)
+		}
+		c.Malformed[reason] += n
+	}
+	c.Late += o.Late
+	for pane, n := range o.LatePanes {
+		c.AddLate(pane, n)
+	}
+	c.Unknown += o.Unknown
+	c.Controls += o.Controls
+}
+
+// NewPartial returns an empty partial.
+func NewPartial(plan *Plan) *Partial {
+	return &Partial{plan: plan, panes: make(map[int64]*Pane), untimed: newPane(plan)}
+}
+
+// Pane returns the pane that starts then, making it when there is none.
+func (p *Partial) Pane(start int64) *Pane {
+	pane := p.panes[start]
+	if pane != nil {
+		return pane
+	}
+	if n := len(p.spare); n > 0 {
+		pane, p.spare = p.spare[n-1], p.spare[:n-1]
+	} else {
+		pane = newPane(p.plan)
+	}
+	p.panes[start] = pane
+	return pane
+}
+
+// Starts returns the starts of the panes there are, ascending.
+func (p *Partial) Starts() []int64 { return slices.Sorted(maps.Keys(p.panes)) }
+
+// Untimed returns what belongs to no pane.
+func (p *Partial) Untimed() *Pane { return p.untimed }
+
+// Take removes the pane that starts then and hands it over, nil when there is
+// none.
+func (p *Partial) Take(start int64) *Pane {
+	pane := p.panes[start]
+	delete(p.panes, start)
+	return pane
+}
+
+// Recycle gives a pane back whose content is no longer needed.
+func (p *Partial) Recycle(pane *Pane) {
+	if len(p.spare) < 4 {
+		pane.Reset()
+		p.spare = append(p.spare, pane)
+	}
+}
+
+// Empty reports whether nothing was folded into the partial.
+func (p *Partial) Empty() bool {
+	c := &p.Counts
+	return len(p.panes) == 0 && p.untimed.Empty() && c.SourceRecords == 0 && c.Flow == [4]int64{} && len(c.Malformed) == 0
+}
+
+// Entries counts the entries that grow with the number of sources.
+func (p *Partial) Entries() int {
+	n := p.untimed.Entries()
+	for _, pane := range p.panes {
+		n += pane.Entries()
+	}
+	return n
+}
+
+// FoldSources cuts every table that grows with the number of outside sources
+// down to its first rows by records and key, and returns how many entries went.
+// The initiators that internal knows, and the keys of views that count totals,
+// all stay.
+func (p *Partial) FoldSources(keep int, internal func(netip.Addr) bool) int {
+	folded := 0
+	for _, pane := range p.panes {
+		folded += pane.foldSources(keep, internal)
+	}
+	return folded
+}
+
+// Merge adds all that o holds; o is not changed. It is associative and
+// commutative, samples apart.
+func (p *Partial) Merge(o *Partial) {
+	p.Counts.Merge(&o.Counts)
+	p.untimed.Merge(o.untimed)
+	for start, pane := range o.panes {
+		p.Pane(start).Merge(pane)
+	}
+}
+
+// Reset empties the partial and keeps its memory for the next slice.
+func (p *Partial) Reset() {
+	p.Counts = Counts{Malformed: p.Counts.Malformed, LatePanes: p.Counts.LatePanes}
+	clear(p.Counts.Malformed)
+	clear(p.Counts.LatePanes)
+	p.untimed.Reset()
+	for start, pane := range p.panes {
+		p.Recycle(pane)
+		delete(p.panes, start)
+	}
+}

@@ -1,0 +1,110 @@
+package envelope
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/google/go-cmp/cmp"
+)
+
+// corpus is the folder of real and published flow logs that lies beside the
+// repository on some machines.
+func corpus(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above this package")
+		}
+		dir = filepath.Dir(dir)
+	}
+	dir = filepath.Join(dir, "..", "shared", "data")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("the flow-log corpus is not on this machine")
+	}
+	return dir
+}
+
+const gatewayOrder = "version account-id tgw-id tgw-attachment-id tgw-src-vpc-id tgw-dst-vpc-id tgw-src-subnet-id tgw-dst-subnet-id " +
+	"tgw-src-eni tgw-dst-eni tgw-src-az-id tgw-dst-az-id tgw-pair-attachment-id srcaddr dstaddr srcport dstport protocol packets bytes " +
+	"start end log-status type tcp-flags flow-direction region"
+
+// TestPublishedPayloads takes published files apart as they are, and parses
+// what comes out.
+func TestPublishedPayloads(t *testing.T) {
+	dir := corpus(t)
+	d := NewDecoder(Limits{})
+	for _, c := range []struct {
+		file, format string
+		want         map[string]int
+	}{
+		{"vpc/console_export_198_real.csv", "", map[string]int{"ok": 198}},
+		{"vpc/tenzir_cloudwatch_v2.ndjson", "", map[string]int{"ok": 2, "nodata": 1, "skipdata": 1, "timestamp is start": 4}},
+		{"vpc/lambda_promtail_vpcflowlog.log.gz", "", map[string]int{"header": 1, "ok": 3}},
+		{"vpc/m_mizutani_sample2.log.gz", "", map[string]int{"header": 1, "ok": 2}},
+		{"vpc/illumio_errors.txt", "", map[string]int{"ok": 12, "fields": 1, "number": 1}},
+		{"vpc/illumio_trailing_space.txt", "", map[string]int{"ok": 98}},
+		{"vpc/random_10000.log.gz", "", map[string]int{"ok": 10000}},
+		{"vpc/elastic_tcp_flag_sequence.log", "", map[string]int{"header": 3, "ok": 1, "skipdata": 1, "nodata": 1}},
+		{"envelopes/otel_tgw_cw.json", gatewayOrder, map[string]int{"ok": 1, "transit gateway": 1}},
+		{"vpc/flowlogs_reader_flows.parquet", "", map[string]int{"parquet": 1}},
+		{"envelopes/lambda_promtail_kinesis_event.json", "", map[string]int{"fields": 3}},
+		{"envelopes/lambda_promtail_s3_test_event.json", "", map[string]int{"json": 1}},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			payload, err := os.ReadFile(filepath.Join(dir, c.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, count(t, d, payload, c.format)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func count(t *testing.T, d *Decoder, payload []byte, format string) map[string]int {
+	t.Helper()
+	var formats []*flowlog.Layout
+	if format != "" {
+		l, err := flowlog.ParseLayout(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		formats = append(formats, l)
+	}
+	p := flowlog.NewParser(formats)
+	got := map[string]int{}
+	var r flowlog.Record
+	for d.Reset(payload); d.Next(); {
+		kind, reason := p.Parse(d.Line(), &r)
+		switch {
+		case kind == flowlog.Header:
+			got["header"]++
+		case kind == flowlog.Blank:
+			got["blank"]++
+		case reason != flowlog.ReasonNone:
+			got[reason.String()]++
+		default:
+			got[[...]string{flowlog.OK: "ok", flowlog.NoData: "nodata", flowlog.SkipData: "skipdata"}[r.Status()]]++
+			if r.TransitGateway() {
+				got["transit gateway"]++
+			}
+			if d.Timestamp() != 0 && d.Timestamp() == 1000*r.IntOr(flowlog.Start, 0) {
+				got["timestamp is start"]++
+			}
+		}
+	}
+	if d.err != nil {
+		got[d.err.Layer] += d.err.Count
+	}
+	return got
+}

@@ -1,0 +1,123 @@
+package flowlog
+
+import "net/netip"
+
+// address reads the address that begins at from, without allocating. It
+// accepts what netip.ParseAddr accepts, except zones, and unmaps IPv4-mapped
+// addresses.
+func address(line []byte, from int) (a netip.Addr, end int, ok bool) {
+	if v4, end, ok := dotted(line, from); ok && endsAt(line, end) {
+		return netip.AddrFrom4([4]byte{byte(v4 >> 24), byte(v4 >> 16), byte(v4 >> 8), byte(v4)}), end, true
+	}
+	end = tokenEnd(line, from)
+	v6, ok := colons(line[from:end])
+	if !ok {
+		return netip.Addr{}, end, false
+	}
+	return netip.AddrFrom16(v6).Unmap(), end, true
+}
+
+// dotted reads four decimal octets; what follows them is the caller's matter.
+// Leading zeros are refused: some software reads them as octal.
+func dotted(line []byte, at int) (v4 uint32, end int, ok bool) {
+	octet, digits, dots := uint32(0), 0, 0
+	for ; at < len(line); at++ {
+		c := line[at]
+		if d := uint32(c - '0'); d <= 9 {
+			if octet == 0 && digits > 0 {
+				return 0, at, false
+			}
+			octet = octet*10 + d
+			digits++
+			if octet > 255 {
+				return 0, at, false
+			}
+			continue
+		}
+		if c != '.' || digits == 0 || dots == 3 {
+			break
+		}
+		v4 = v4<<8 | octet
+		octet, digits = 0, 0
+		dots++
+	}
+	return v4<<8 | octet, at, dots == 3 && digits > 0
+}
+
+// colons reads a whole token as an IPv6 address in any of its spellings.
+func colons(token []byte) (v6 [16]byte, ok bool) {
+	filled, gap := 0, -1 // bytes written; where "::" stood
+	if len(token) >= 2 && token[0] == ':' && token[1] == ':' {
+		gap = 0
+		token = token[2:]
+	}
+	for len(token) > 0 {
+		group, digits := hexGroup(token)
+		if digits == 0 || filled > 14 {
+			return v6, false
+		}
+		if digits < len(token) && token[digits] == '.' {
+			v4, end, ok := dotted(token, 0)
+			if !ok || end != len(token) || filled > 12 {
+				return v6, false
+			}
+			v6[filled], v6[filled+1] = byte(v4>>24), byte(v4>>16)
+			v6[filled+2], v6[filled+3] = byte(v4>>8), byte(v4)
+			filled += 4
+			break
+		}
+		v6[filled], v6[filled+1] = byte(group>>8), byte(group)
+		filled += 2
+		token = token[digits:]
+		if len(token) == 0 {
+			break
+		}
+		if token[0] != ':' || len(token) == 1 {
+			return v6, false
+		}
+		token = token[1:]
+		if token[0] == ':' {
+			if gap >= 0 {
+				return v6, false
+			}
+			gap = filled
+			token = token[1:]
+		}
+	}
+	return spread(v6, filled, gap)
+}
+
+// hexGroup reads up to four hexadecimal digits.
+func hexGroup(token []byte) (v uint16, digits int) {
+	for digits < len(token) && digits < 4 {
+		c := token[digits]
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return v, digits
+		}
+		v = v<<4 | uint16(c)
+		digits++
+	}
+	return v, digits
+}
+
+// spread moves what was written after "::" to the end. "::" stands for at
+// least one group.
+func spread(v6 [16]byte, filled, gap int) ([16]byte, bool) {
+	if gap < 0 {
+		return v6, filled == 16
+	}
+	if filled > 14 {
+		return v6, false
+	}
+	tail := filled - gap
+	copy(v6[16-tail:], v6[gap:filled])
+	clear(v6[gap : 16-tail])
+	return v6, true
+}

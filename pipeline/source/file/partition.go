@@ -1,0 +1,306 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline"
+)
+
+const (
+	maxChunk = 256 << 10
+	minChunk = 32 << 10
+	// chunkBudget bounds the buffers of all open files together: a batch stays
+	// valid until the next call, so every open file needs its own.
+	chunkBudget = 64 << 20
+	// maxHeader is the longest first line that is kept for probing.
+	maxHeader = 8 << 10
+)
+
+var errGone = errors.New("was not read to its end before, and is no longer among the paths")
+
+// file is one partition.
+type file struct {
+	input
+	source   *Source
+	id       string
+	resumeAt int64 // uncompressed bytes to skip
+
+	start   int64  // event time of the first record, Unix seconds
+	reached int64  // event time that reading has come to, about
+	header  []byte // the first line, when it is no record itself
+
+	ended   bool
+	raw     io.Closer
+	stored  *counting
+	content *content
+	chunks  *chunker
+	payload [1]pipeline.Payload
+
+	schedule *schedule
+}
+
+func (f *file) ID() string {
+	if f.id == "" {
+		f.id = f.source.cfg.Name + "/" + f.path
+	}
+	return f.id
+}
+
+// Children returns nil: a file is continued by none.
+func (f *file) Children() []pipeline.Start { return nil }
+
+// Committed does nothing: a file is not changed by being read.
+func (f *file) Committed(pipeline.Position) {}
+
+func (f *file) announce() pipeline.Start {
+	start := pipeline.Start{ID: f.ID(), At: position(f.resumeAt), Pull: true}
+	if f.start != unknown {
+		start.Watermark = time.Unix(f.start, 0).Add(-f.source.cfg.Lateness)
+	}
+	return start
+}
+
+// Next reads one chunk. Damage ends the file, and is reported as a Problem;
+// only the want of file descriptors is an error, because it says nothing
+// about the file.
+func (f *file) Next(ctx context.Context) (pipeline.Batch, error) {
+	f.schedule.enter(f)
+	defer f.schedule.leave(f)
+	if !f.pipe { // a pipe may wait for its writer: without a turn
+		if err := f.source.turns.acquire(ctx, f.reached); err != nil {
+			return pipeline.Batch{}, err
+		}
+		defer f.source.turns.release()
+	}
+	if err := ctx.Err(); err != nil {
+		return pipeline.Batch{}, err
+	}
+	chunk, err := f.read(ctx)
+	switch {
+	case err == nil:
+		f.payload[0] = pipeline.Payload{Data: chunk, Position: position(f.chunks.off)}
+		f.advance(chunk)
+		return pipeline.Batch{Payloads: f.payload[:]}, nil
+	case err == io.EOF || ctx.Err() != nil || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+	default:
+		f.source.report(Problem{f.path, f.offset(), reason(err)})
+		err = io.EOF
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	} else if err == io.EOF {
+		f.finish()
+	} else {
+		err = fmt.Errorf("open %s: %w: %d files with overlapping times are open at once; raise the limit (ulimit -n)",
+			f.path, reason(err), f.source.open.Load())
+	}
+	f.close()
+	return pipeline.Batch{}, err
+}
+
+func (f *file) read(ctx context.Context) ([]byte, error) {
+	if f.ended {
+		return nil, io.EOF
+	}
+	size := min(f.source.chunk, max(minChunk, chunkBudget/int(max(1, f.source.open.Load()))))
+	if f.chunks == nil {
+		if err := f.openAt(ctx, size); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		from := f.chunks.off
+		chunk, err := f.chunks.next(size)
+		if err != nil || f.chunks.off > f.resumeAt {
+			// Only JSON is read again from the beginning on resuming.
+			return chunk[min(max(0, f.resumeAt-from), int64(len(chunk))):], err
+		}
+	}
+}
+
+// openAt opens the file and goes to where reading resumes.
+func (f *file) openAt(ctx context.Context, size int) error {
+	if err := f.open(ctx, &f.source.done); err != nil {
+		return err
+	}
+	if f.resumeAt == 0 {
+		return nil
+	}
+	// Whether JSON is one value a line shows at its beginning alone, so it is
+	// read through; lines can be skipped.
+	head, err := f.content.Reader.(peeker).Peek(headSize)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if t := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"); len(t) == 0 || t[0] == '{' || t[0] == '[' {
+		return nil
+	}
+	n, err := io.CopyBuffer(io.Discard, io.LimitReader(f.content, f.resumeAt), make([]byte, size))
+	f.chunks.off, f.chunks.sniffed = n, true
+	if err == nil && n < f.resumeAt {
+		err = fmt.Errorf("it holds %d bytes, and %d were read before: it has been replaced", n, f.resumeAt)
+	}
+	return err
+}
+
+type peeker interface{ Peek(n int) ([]byte, error) }
+
+// open prepares f.chunks. What is read of the stored file is added to read.
+func (f *file) open(ctx context.Context, read *atomic.Int64) error {
+	raw, err := f.openRaw(ctx)
+	if err != nil {
+		return err
+	}
+	f.raw = raw
+	f.stored = &counting{r: raw, total: read}
+	if f.content, err = openContent(f.stored); err != nil {
+		return err
+	}
+	f.chunks = &chunker{r: f.content, eager: f.pipe}
+	return nil
+}
+
+func (f *file) openRaw(ctx context.Context) (io.ReadCloser, error) {
+	switch {
+	case f.path == Stdin:
+		return newWaiting(ctx, func() (io.Reader, error) {
+			if f.source.cfg.Stdin == nil {
+				return nil, errors.New("no standard input")
+			}
+			return struct{ io.Reader }{f.source.cfg.Stdin}, nil // not ours to close
+		}), nil
+	case f.pipe:
+		return newWaiting(ctx, func() (io.Reader, error) { return os.Open(f.path) }), nil
+	}
+	return os.Open(f.path)
+}
+
+func (f *file) close() {
+	if f.content != nil {
+		f.content.close()
+		f.content = nil
+	}
+	if f.raw != nil {
+		_ = f.raw.Close() // it was only read
+		f.raw = nil
+	}
+}
+
+// finish marks the file as read to its end. What was left unread behind damage
+// counts as done.
+func (f *file) finish() {
+	if f.ended {
+		return
+	}
+	f.ended = true
+	read := int64(0)
+	if f.stored != nil {
+		read = f.stored.n
+	}
+	if !f.pipe {
+		f.source.done.Add(max(0, f.size-read))
+	}
+}
+
+func (f *file) offset() int64 {
+	if f.chunks == nil {
+		return f.resumeAt
+	}
+	return f.chunks.off
+}
+
+// probe reads the beginning of the file to learn when its first record starts.
+func (f *file) probe() {
+	defer func() {
+		f.close()
+		f.chunks, f.stored = nil, nil
+	}()
+	var unaccounted atomic.Int64
+	if err := f.open(context.Background(), &unaccounted); err != nil {
+		return
+	}
+	chunk, err := f.chunks.next(minChunk)
+	if err != nil {
+		return
+	}
+	if start, ok := f.source.cfg.Probe(chunk); ok {
+		f.start, f.reached = start.Unix(), start.Unix()
+	}
+	first := firstLine(chunk)
+	if _, ok := f.source.cfg.Probe(first); !ok && len(first) <= maxHeader {
+		f.header = bytes.Clone(first)
+	}
+}
+
+// advance notes how far in event time the chunk goes, by its last line: the
+// host's watermark follows the ends of records, so the beginning of the chunk
+// would say too little.
+func (f *file) advance(chunk []byte) {
+	if f.source.cfg.Probe == nil {
+		return
+	}
+	last := lastLine(chunk)
+	if len(f.header) > 0 {
+		last = append(f.header[:len(f.header):len(f.header)], last...)
+	}
+	at, ok := f.source.cfg.Probe(last)
+	if !ok {
+		at, ok = f.source.cfg.Probe(chunk)
+	}
+	if ok {
+		f.schedule.advance(f, at.Unix())
+	}
+}
+
+func firstLine(chunk []byte) []byte {
+	if i := bytes.IndexByte(chunk, '\n'); i >= 0 {
+		return chunk[:i+1]
+	}
+	return chunk
+}
+
+func lastLine(chunk []byte) []byte {
+	return chunk[bytes.LastIndexByte(bytes.TrimRight(chunk, "\r\n"), '\n')+1:]
+}
+
+const positionPrefix = "off:"
+
+func position(offset int64) pipeline.Position {
+	return pipeline.Position(positionPrefix + strconv.FormatInt(offset, 10))
+}
+
+func parsePosition(p pipeline.Position) (int64, error) {
+	if p == "" {
+		return 0, nil
+	}
+	text, ok := strings.CutPrefix(string(p), positionPrefix)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if !ok || err != nil || n < 0 {
+		return 0, fmt.Errorf("position %q: want %s<bytes>", p, positionPrefix)
+	}
+	return n, nil
+}
+
+// counting adds up what is read.
+type counting struct {
+	r     io.Reader
+	n     int64
+	total *atomic.Int64
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	c.total.Add(int64(n))
+	return n, err
+}

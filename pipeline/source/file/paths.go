@@ -1,0 +1,189 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Stdin is the path that stands for standard input.
+const Stdin = "-"
+
+// input is one file that is to be read.
+type input struct {
+	path  string
+	size  int64 // in bytes as stored; 0 for a pipe
+	pipe  bool  // standard input, or no regular file: read once, from the beginning
+	named bool  // given by its own path, not found in a folder
+}
+
+// expand turns paths, folders and globs into files, in the order given, the
+// files of a folder in lexical order. A file that is named twice is read once.
+// All problems are reported at once.
+func expand(paths []string) ([]input, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no path given: name files, folders, globs, or - for standard input")
+	}
+	var e expansion
+	e.seen = make(map[string]bool)
+	for _, p := range paths {
+		e.add(p)
+	}
+	if len(e.rejected) == len(e.inputs) {
+		e.problems = append(e.problems, e.rejected...)
+	}
+	return e.inputs, errors.Join(e.problems...)
+}
+
+type expansion struct {
+	inputs   []input
+	seen     map[string]bool // by real path
+	problems []error
+	rejected []error // one for each file in a folder whose format is not accepted
+}
+
+func (e *expansion) add(path string) {
+	if path == Stdin {
+		e.take(input{path: Stdin, pipe: true, named: true})
+		return
+	}
+	st, err := os.Stat(path)
+	switch {
+	case err == nil:
+		e.addExisting(path, st)
+	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?["):
+		e.addGlob(path)
+	case errors.Is(err, fs.ErrNotExist):
+		e.fail("path %s: no such file or folder", path)
+	default:
+		e.fail("path %s: %w", path, reason(err))
+	}
+}
+
+func (e *expansion) addGlob(pattern string) {
+	matches, err := filepath.Glob(pattern)
+	if err != nil {
+		e.fail("glob %s: %w", pattern, err)
+		return
+	}
+	if len(matches) == 0 {
+		e.fail("glob %s: no file matches", pattern)
+	}
+	for _, m := range matches {
+		st, err := os.Stat(m)
+		if err != nil {
+			e.fail("path %s: %w", m, reason(err))
+			continue
+		}
+		e.addExisting(m, st)
+	}
+}
+
+func (e *expansion) addExisting(path string, st fs.FileInfo) {
+	if st.IsDir() {
+		e.addFolder(path)
+		return
+	}
+	e.addFile(path, st, true)
+}
+
+// addFolder takes every regular file below the folder; names that begin with a
+// dot, links to folders, sockets and the like are no flow logs.
+func (e *expansion) addFolder(dir string) {
+	found := 0
+	// The separator makes WalkDir follow dir itself when it is a link.
+	root := filepath.Clean(dir) + string(filepath.Separator)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			e.fail("path %s: %w", filepath.Clean(path), reason(err))
+			return nil
+		}
+		if path != root && strings.HasPrefix(d.Name(), ".") {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() {
+			return nil
+		}
+		st, err := os.Stat(path)
+		if err != nil {
+			e.fail("path %s: %w", path, reason(err))
+			return nil
+		}
+		if st.Mode().IsRegular() {
+			found++
+			e.addFile(path, st, false)
+		}
+		return nil
+	})
+	if err != nil {
+		e.fail("folder %s: %w", dir, reason(err))
+	}
+	if found == 0 {
+		e.fail("folder %s: no file in it", dir)
+	}
+}
+
+// addFile checks that the file can be read and that its format is known. A
+// file of an unknown format stops the run only when it was named: one that
+// merely lies in a folder is left to be reported by whoever reads it.
+func (e *expansion) addFile(path string, st fs.FileInfo, named bool) {
+	in := input{path: filepath.Clean(path), size: st.Size(), named: named}
+	if !st.Mode().IsRegular() {
+		in.pipe, in.size = true, 0
+		e.take(in)
+		return
+	}
+	head, err := readHead(path)
+	if err != nil {
+		e.fail("path %s: %w", path, reason(err))
+		return
+	}
+	if _, err := sniff(head); err != nil {
+		if named {
+			e.fail("path %s: %w", path, err)
+			return
+		}
+		if e.take(in) {
+			e.rejected = append(e.rejected, fmt.Errorf("path %s: %w", path, err))
+		}
+		return
+	}
+	e.take(in)
+}
+
+// take adds the file, unless it is there already.
+func (e *expansion) take(in input) bool {
+	real := in.path
+	if p, err := filepath.EvalSymlinks(in.path); err == nil {
+		real = p
+	}
+	if p, err := filepath.Abs(real); err == nil && in.path != Stdin {
+		real = p
+	}
+	if e.seen[real] {
+		return false
+	}
+	e.seen[real] = true
+	e.inputs = append(e.inputs, in)
+	return true
+}
+
+func (e *expansion) fail(format string, args ...any) {
+	e.problems = append(e.problems, fmt.Errorf(format, args...))
+}
+
+// reason strips the operation and the path from an error of package os: the
+// caller names both.
+func reason(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
