@@ -37,7 +37,7 @@ type Scan struct {
 
 	outcomes  ScanOutcomes
 	evicted   int64
-	ceiling   int // times the limits at which even the middle of a pane evicts
+	ceiling   float64 // times the limits at which even the middle of a pane evicts
 	unsaved   []*visit
 	deleted   [][]byte // keys of persisted entries
 	lastSaved int64

@@ -21,7 +21,7 @@ func (s *Scan) finding(src *source, j *judgement, time int64, pane *Pane) *strik
 	newest := j.visits[len(j.visits)-1]
 	f := Finding{
 		Rule: s.rule.name, Version: scanVersion,
-		Account: printable(src.key.account), Region: printable(newest.region),
+		Account: printable(src.key.account), Region: printable(newest.told().region),
 		Scope: printable(src.key.vpc), Key: src.key.addr.String(),
 		Severity: s.rule.severity, Confidence: HighConfidence,
 		ConfidenceScore: surpriseScore(j.score / s.rule.bound()),
@@ -58,9 +58,9 @@ func (s *Scan) finding(src *source, j *judgement, time int64, pane *Pane) *strik
 // samples returns what is kept of a visit beyond its targets, and the
 // interfaces that the finding is about.
 func (s *Scan) samples(e *ScanEvidence, v *visit) (lines []string, about []Resource) {
-	if v.samples != nil {
-		lines = printableAll(v.samples.Lines)
-		for _, id := range v.samples.Interfaces {
+	if kept := v.told().samples; kept != nil {
+		lines = printableAll(kept.Lines)
+		for _, id := range kept.Interfaces {
 			about = append(about, Resource{printable(id), TargetRole})
 		}
 	}
@@ -78,7 +78,7 @@ func (s *Scan) evidence(src *source, j *judgement) *ScanEvidence {
 	newest := j.visits[len(j.visits)-1]
 	e := &ScanEvidence{
 		Source: src.key.addr, Internal: s.rule.internal,
-		Interface: printable(newest.iface), Instance: printable(newest.instance),
+		Interface: printable(newest.told().iface), Instance: printable(newest.told().instance),
 		Sweep: j.sweep > 0, Exact: j.exact,
 		Failed: j.failed, Answered: j.answered, Unanswered: j.unanswered,
 		Rejected: j.rejected, SynOnly: j.synOnly,
@@ -233,8 +233,8 @@ func (e *ScanEvidence) arithmetic() string {
 		return fmt.Sprintf("%s without an answer in %s, at least %d make a sweep; %s got UDP, ICMP or the like and gave none, %d answered.%s",
 			count(int(e.Score), "host"), window, int(e.Threshold), count(e.Unanswered, "target"), e.Answered, estimate)
 	}
-	return fmt.Sprintf("%s in %s, %d without an answer (REJECT %d, SYN-only %d). Sequential test: log-likelihood ratio (%d - %d) * ln 4 = %.1f >= %.1f (false-alarm bound %s per source), and %d >= %d failed.%s",
-		count(targets, "first-contact target"), window, e.Failed, e.Rejected, e.SynOnly,
+	return fmt.Sprintf("%s in %s, %d without an answer (REJECT %d, SYN-only %d, RST %d). Sequential test: log-likelihood ratio (%d - %d) * ln 4 = %.1f >= %.1f (false-alarm bound %s per source), and %d >= %d failed.%s",
+		count(targets, "first-contact target"), window, e.Failed, e.Rejected, e.SynOnly, e.Failed-e.Rejected-e.SynOnly,
 		e.Failed, e.Answered, e.Score, e.Threshold, scientific(e.Alpha), e.Failed, e.MinFailed, estimate)
 }
 
