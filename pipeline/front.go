@@ -32,8 +32,11 @@ type Observer interface {
 	// Flow is called for every well-formed record, late ones included; f is
 	// valid during the call.
 	Flow(f *enrich.Flow, late bool)
-	// Malformed is called for every other data line.
-	Malformed(reason flowlog.Reason)
+	// Malformed is called for every other data line, and with a nil line for a
+	// payload that breaks off.
+	Malformed(reason flowlog.Reason, line []byte)
+	// Done is called once, when the partition is read no further.
+	Done()
 }
 
 // front is the front half of one partition: it reads, unwraps, parses and
@@ -72,7 +75,7 @@ func newFront(p *Pipeline, in *Input, part Partition, from *partition) (*front, 
 		began:     time.Now(),
 	}
 	if p.observe != nil {
-		f.observer = p.observe()
+		f.observer = p.observe(part.ID())
 	}
 	if from.Header != "" {
 		if err := f.parser.SetHeader(from.Header); err != nil {
@@ -212,7 +215,7 @@ func (f *front) malformed(reason flowlog.Reason, line []byte, err error) {
 	counts.Malformed[reason]++
 	f.p.bad.sample(f.partition.ID(), reason, line, err)
 	if f.observer != nil {
-		f.observer.Malformed(reason)
+		f.observer.Malformed(reason, line)
 	}
 }
 

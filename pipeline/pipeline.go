@@ -40,7 +40,7 @@ type Dependencies struct {
 	// publishes. It stays the caller's to close.
 	Store checkpoint.Store
 	// Observe makes an observer for each partition that is read.
-	Observe func() Observer
+	Observe func(partition string) Observer
 }
 
 // Input is one source with what its records need.
@@ -59,7 +59,7 @@ type Pipeline struct {
 	detectors   []detect.Detector
 	outlets     []Outlet
 	store       checkpoint.Store
-	observe     func() Observer
+	observe     func(partition string) Observer
 	idleAfter   time.Duration
 	commitEvery time.Duration
 	sources     int
@@ -181,6 +181,9 @@ func (h *host) Work(ctx context.Context, part Partition) error {
 	f, err := newFront(h.p, h.in, part, &from)
 	if err != nil {
 		return fmt.Errorf("read partition %s: %w", part.ID(), err)
+	}
+	if f.observer != nil {
+		defer f.observer.Done()
 	}
 	return f.run(ctx)
 }

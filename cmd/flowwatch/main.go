@@ -23,6 +23,8 @@ import (
 type commands struct {
 	LogLevel string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 
+	Analyze     analyzeCmd     `cmd:"" help:"Read flow-log files once: totals, top lists and findings."`
+	Run         runCmd         `cmd:"" help:"Consume flow logs until SIGTERM: metrics and findings."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file, or print what is in effect."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running flowwatch whether it is healthy: exit code 0 when it is."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

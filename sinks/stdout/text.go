@@ -59,3 +59,8 @@ func printable(s string) string {
 		return r
 	}, s)
 }
+
+// Line returns a finding as one line for people, neither wrapped nor coloured.
+func Line(f *detect.Finding) string {
+	return strings.TrimSuffix(string(appendText(nil, f, 0, false)), "\n")
+}
