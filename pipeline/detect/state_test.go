@@ -62,7 +62,7 @@ var compareAddr = gocmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 func drawPanes(t *rapid.T, fill func(*rapid.T, *Pane)) []*Pane {
 	var panes []*Pane
 	at := int64(origin)
-	for range rapid.IntRange(2, 60).Draw(t, "panes") {
+	for range rapid.IntRange(2, 30).Draw(t, "panes") {
 		p := &Pane{Start: at, End: at + fiveMinutes}
 		fill(t, p)
 		panes = append(panes, p)
