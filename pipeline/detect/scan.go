@@ -37,7 +37,7 @@ type Scan struct {
 
 	outcomes  ScanOutcomes
 	evicted   int64
-	ceiling   int // times the limits at which even the middle of a pane evicts
+	ceiling   float64 // times the limits at which even the middle of a pane evicts
 	unsaved   []*visit
 	deleted   [][]byte // keys of persisted entries
 	lastSaved int64
@@ -55,7 +55,7 @@ func newScan(rule *scanRule, pane time.Duration) *Scan {
 	s := &Scan{
 		rule: rule, pane: int64(pane / time.Second), last: math.MinInt64, lastSaved: math.MinInt64,
 		sources: make(map[sourceKey]*source), incidents: make(map[sourceKey]*source),
-		next: make(map[aggregate.Target]aggregate.Evidence), ceiling: 2,
+		next: make(map[aggregate.Target]aggregate.Evidence),
 	}
 	for _, t := range rule.tests {
 		s.window = max(s.window, s.panes(t.seconds)*s.pane)
@@ -115,6 +115,7 @@ func (s *Scan) Detect(pane *Pane) []Finding {
 // visit takes the pane's contacts.
 func (s *Scan) visit(pane *Pane) {
 	s.buckets = append(s.buckets, bucket{start: pane.Start})
+	s.ceiling = s.nextCeiling()
 	if pane.Contacts == nil {
 		return
 	}

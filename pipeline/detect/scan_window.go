@@ -23,14 +23,33 @@ type visit struct {
 	start   int64 // of the pane
 	targets aggregate.Targets
 	// Of targets, on their own.
-	failed, pending, answered, unknown int
+	failed, pending, answered, unknown int32
 
-	first, last, records    int64
+	first, last, records int64
+	about                *about // nil when nothing is known
+	size                 int32
+	waiting              bool // for answers, before its pending targets are counted
+	gone, stored         bool
+}
+
+// about is what records told of a source beside its contacts. Few sources have
+// it: most come from outside and try next to nothing.
+type about struct {
 	region, iface, instance string
 	samples                 *Samples // best effort: not persisted
-	size                    int
-	waiting                 bool // for answers, before its pending targets are counted
-	gone, stored            bool
+}
+
+func (v *visit) told() about {
+	if v.about == nil {
+		return about{}
+	}
+	return *v.about
+}
+
+func (v *visit) tell(a about) {
+	if a != (about{}) {
+		v.about = &a
+	}
 }
 
 // bucket holds the visits of one pane by ascending key.
@@ -38,13 +57,6 @@ type bucket struct {
 	start  int64
 	visits []*visit
 }
-
-// The sizes that bound memory are counted in targets. A set that is no longer
-// exact holds counters beside its sample.
-const (
-	targetsPerSource = 32
-	largeSet         = 288
-)
 
 // take keeps a contact. One in which nothing failed, waits or was answered can
 // neither raise nor lower the walk, and of external sources, most of which do
@@ -60,9 +72,9 @@ func (s *Scan) take(c *Contact, start int64) {
 	v := &visit{
 		start: start,
 		first: c.First, last: c.Last, records: c.Records,
-		region: c.Region, iface: c.Interface, instance: c.Instance,
-		samples: c.Samples.clone(), waiting: true,
+		waiting: true,
 	}
+	v.tell(about{region: c.Region, iface: c.Interface, instance: c.Instance, samples: c.Samples.clone()})
 	v.targets.Merge(c.Targets)
 	v.weigh(&o)
 	s.add(sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}, v)
@@ -71,10 +83,11 @@ func (s *Scan) take(c *Contact, start int64) {
 
 // weigh takes what a visit's targets come to on their own.
 func (v *visit) weigh(o *aggregate.Outcomes) {
-	v.failed, v.pending, v.answered, v.unknown = o.Failed, o.Pending, o.Answered, o.Unknown
+	v.failed, v.pending = int32(o.Failed), int32(o.Pending)
+	v.answered, v.unknown = int32(o.Answered), int32(o.Unknown)
 	v.size = largeSet
 	if o.Exact {
-		v.size = v.targets.Len()
+		v.size = int32(v.targets.Len())
 	}
 }
 
@@ -90,7 +103,7 @@ func (s *Scan) add(key sourceKey, v *visit) {
 	}
 	v.source = src
 	src.visits = append(src.visits, v)
-	s.size += v.size
+	s.size += int(v.size)
 	b := &s.buckets[len(s.buckets)-1]
 	b.visits = append(b.visits, v)
 }
@@ -146,7 +159,7 @@ func (s *Scan) expire() {
 func (s *Scan) drop(v *visit) {
 	src := v.source
 	src.visits = src.visits[1:]
-	s.size -= v.size
+	s.size -= int(v.size)
 	v.gone = true
 	s.unsave(v)
 	if len(src.visits) == 0 {
@@ -155,59 +168,6 @@ func (s *Scan) drop(v *visit) {
 			delete(s.sources, src.key)
 		}
 	}
-}
-
-// evict drops the least suspicious sources until the table is within its
-// limits: those with the fewest failures, then by key. A source with an open
-// incident stays.
-func (s *Scan) evict() {
-	if !s.over(1) {
-		return
-	}
-	for _, src := range s.leastSuspicious() {
-		if !s.over(1) {
-			break
-		}
-		s.evicted++
-		for len(src.visits) > 0 {
-			v := src.visits[0]
-			s.countWaiting(v, nil)
-			s.drop(v)
-		}
-	}
-	s.ceiling = max(2, 2*s.held/s.rule.sources, 2*s.size/(s.rule.sources*targetsPerSource))
-}
-
-// over reports whether the table is above so many times its limits.
-func (s *Scan) over(times int) bool {
-	sources := times * s.rule.sources
-	return s.held > sources || s.size > sources*targetsPerSource
-}
-
-func (s *Scan) leastSuspicious() []*source {
-	type candidate struct {
-		weight int
-		*source
-	}
-	var candidates []candidate
-	for _, src := range s.sources {
-		if len(src.visits) == 0 || src.incident != nil && src.incident.Closed == 0 {
-			continue
-		}
-		weight := 0
-		for _, v := range src.visits {
-			weight += v.failed + v.pending
-		}
-		candidates = append(candidates, candidate{weight, src})
-	}
-	slices.SortFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.weight, b.weight), compareSources(&a.key, &b.key))
-	})
-	out := make([]*source, len(candidates))
-	for i, c := range candidates {
-		out[i] = c.source
-	}
-	return out
 }
 
 func compareSources(a, b *sourceKey) int {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -162,11 +163,20 @@ func (e *SpikeEvidence) arithmetic() string {
 		if m.Measure == Bytes {
 			unit = " KiB"
 		}
-		parts[i] = fmt.Sprintf("%s x=%d%s, mu=%.4g%s (%s), phi=%.2f, p=%s",
-			m.Measure.noun(), m.Observed, unit, m.Expected, unit, m.basis(), m.Phi, probability(m.LnP))
+		parts[i] = fmt.Sprintf("%s x=%d%s, mu=%s%s (%s), phi=%.2f, %s",
+			m.Measure.noun(), m.Observed, unit, level(m.Expected), unit, m.basis(), m.Phi, probability(m.LnP))
 	}
 	return fmt.Sprintf("Two-baseline negative-binomial test, P[X >= x] against alpha=%s: %s.",
 		scientific(e.Measures[0].Alpha), strings.Join(parts, "; "))
+}
+
+// level writes an expected count: whole, unless it is small.
+func level(mu float64) string {
+	decimals := 0
+	if mu < 100 {
+		decimals = 1
+	}
+	return strconv.FormatFloat(mu, 'f', decimals, 64)
 }
 
 func (m *MeasureEvidence) basis() string {
