@@ -52,7 +52,6 @@ func TestCrashesChangeNothing(t *testing.T) {
 
 // world is what outlives a process: the store, and what the outlet was given.
 type world struct {
-	mu       sync.Mutex
 	entries  map[string][]byte
 	findings map[string]string // by uid and seq
 	last     *Published

@@ -113,6 +113,8 @@ func TestHealthcheckOverIPv6(t *testing.T) {
 	if code := w.run(t, "healthcheck", "--listen", ln.Addr().String()); code != exitOK {
 		t.Errorf("exits %d: %q", code, &w.stderr)
 	}
-	ln.Close()
+	if err := ln.Close(); err != nil {
+		t.Error(err)
+	}
 	<-served
 }

@@ -152,7 +152,7 @@ func TestMergeInAnyOrder(t *testing.T) {
 				s.AddNoData(1)
 				s.AddSkipData(2)
 				s.AddLate(3)
-				s.AddMalformed([]string{"time", "fields"}[rng.IntN(1)], 4)
+				s.AddMalformed([]string{"time", "fields"}[rng.IntN(2)], 4)
 			}
 		}
 		for len(parts) > 1 {
