@@ -116,5 +116,7 @@ func TestHealthcheckOverIPv6(t *testing.T) {
 	if err := ln.Close(); err != nil {
 		t.Error(err)
 	}
-	<-served
+	if err := <-served; err == nil {
+		t.Error("a server without a listener ends without an error")
+	}
 }
