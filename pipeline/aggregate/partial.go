@@ -28,8 +28,23 @@ type Counts struct {
 	Flow          [4]int64 // data lines by log-status: flowlog.OK, NoData, SkipData; 0 unused
 	Malformed     map[flowlog.Reason]int64
 	Late          int64
-	Unknown       int64 // values beyond the layout's last column
-	Controls      int64 // CloudWatch control messages
+	LatePanes     map[int64]int64 // late records by the pane they belonged to, best effort
+	Unknown       int64           // values beyond the layout's last column
+	Controls      int64           // CloudWatch control messages
+}
+
+// latePanes is how many panes late records are told apart by: the starts are
+// the sender's to choose.
+const latePanes = 64
+
+// AddLate counts late records of one pane.
+func (c *Counts) AddLate(pane, n int64) {
+	if c.LatePanes == nil {
+		c.LatePanes = make(map[int64]int64)
+	}
+	if _, known := c.LatePanes[pane]; known || len(c.LatePanes) < latePanes {
+		c.LatePanes[pane] += n
+	}
 }
 
 // Merge adds all that o counts.
@@ -46,6 +61,9 @@ func (c *Counts) Merge(o *Counts) {
 		c.Malformed[reason] += n
 	}
 	c.Late += o.Late
+	for pane, n := range o.LatePanes {
+		c.AddLate(pane, n)
+	}
 	c.Unknown += o.Unknown
 	c.Controls += o.Controls
 }
@@ -131,8 +149,9 @@ func (p *Partial) Merge(o *Partial) {
 
 // Reset empties the partial and keeps its memory for the next slice.
 func (p *Partial) Reset() {
-	p.Counts = Counts{Malformed: p.Counts.Malformed}
+	p.Counts = Counts{Malformed: p.Counts.Malformed, LatePanes: p.Counts.LatePanes}
 	clear(p.Counts.Malformed)
+	clear(p.Counts.LatePanes)
 	p.untimed.Reset()
 	for start, pane := range p.panes {
 		p.Recycle(pane)

@@ -76,17 +76,22 @@ type Samples struct {
 	Interfaces []string
 }
 
-// TopSource is an entry of a top list; Records is off by at most Error.
+// TopSource is an entry of a top list; Records is too high by at most Error.
+// Country and ASN are empty and 0 when nothing supplies them.
 type TopSource struct {
-	Addr           netip.Addr
-	Records, Error int64
+	Addr    netip.Addr `json:"addr"`
+	Records int64      `json:"records"`
+	Error   int64      `json:"error"`
+	Country string     `json:"country,omitempty"`
+	ASN     uint32     `json:"asn,omitempty"`
 }
 
-// TopPort is an entry of a top list.
+// TopPort is an entry of a top list; Records is too high by at most Error.
 type TopPort struct {
-	Port     uint16
-	Protocol uint8
-	Records  int64
+	Port     uint16 `json:"port"`
+	Protocol uint8  `json:"protocol"`
+	Records  int64  `json:"records"`
+	Error    int64  `json:"error"`
 }
 
 // Detector is one rule. Panes come in ascending order of Start; panes without

@@ -1,6 +1,9 @@
 package envelope
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // event is one log event: a message and the time the envelope gives to it.
 type event struct {
@@ -220,6 +223,31 @@ func (d *Decoder) key(t text) []byte {
 	return name
 }
 
+// usualMembers reads {"id":..., "timestamp":..., "message":... as CloudWatch
+// Logs writes it. For anything else it is false and has moved nothing: it is
+// a short cut, at a third of the time, and never decides what an event is.
+func (d *Decoder) usualMembers(e *event) bool {
+	c := &d.json
+	from := c.at
+	if c.literal(`{"id":"`) {
+		id := c.at
+		if end := bytes.IndexByte(c.src[id:], '"'); end > 0 && c.src[id+end-1] != '\\' {
+			c.at = id + end
+			if c.literal(`","timestamp":`) {
+				time, ok := c.millis()
+				if ok && c.literal(`,"message":`) && c.is('"') {
+					if message, ok := c.str(); ok {
+						*e = event{message, true, time}
+						return true
+					}
+				}
+			}
+		}
+	}
+	c.at, c.err = from, nil
+	return false
+}
+
 // nextEvent reads one element of logEvents.
 func (d *Decoder) nextEvent() (e event, ok bool) {
 	c := &d.json
@@ -235,8 +263,11 @@ func (d *Decoder) nextEvent() (e event, ok bool) {
 	}
 	offset := c.at
 	if c.is('{') {
-		c.at++
-		for first := true; ; first = false {
+		first := !d.usualMembers(&e)
+		if first {
+			c.at++
+		}
+		for ; ; first = false {
 			key, more, ok := c.member(first)
 			if !ok || more && !d.readEventMember(key, &e) {
 				return e, false // with the message, when that came before the break

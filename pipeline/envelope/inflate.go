@@ -63,6 +63,19 @@ func (e *Error) breaksOff() bool {
 
 // undo undoes one layer of compression, into the buffer.
 func (f *inflater) undo(name string, content, buffer []byte) ([]byte, error) {
+	used := f.gzip != nil || f.zstd != nil
+	inflated, err := f.open(name, content, buffer)
+	if err != nil && used {
+		// A reader that was used before can read corrupt input by the tables
+		// of the payload before it. What a payload holds must not depend on
+		// that, so a new one has the last word.
+		f.gzip, f.zstd = nil, nil
+		return f.open(name, content, inflated[:0])
+	}
+	return inflated, err
+}
+
+func (f *inflater) open(name string, content, buffer []byte) ([]byte, error) {
 	f.src.Reset(content)
 	var reader io.Reader
 	var err error

@@ -53,6 +53,15 @@ func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\
 // is reports whether the next byte is b.
 func (c *cursor) is(b byte) bool { return c.at < len(c.src) && c.src[c.at] == b }
 
+// literal passes over text that is next in exactly this form.
+func (c *cursor) literal(text string) bool {
+	if len(c.src)-c.at < len(text) || string(c.src[c.at:c.at+len(text)]) != text {
+		return false
+	}
+	c.at += len(text)
+	return true
+}
+
 // member goes to the value of the next member of an object and returns its
 // key. more is false behind the last one; first says that none was read yet.
 func (c *cursor) member(first bool) (key text, more, ok bool) {
@@ -158,7 +167,18 @@ func (c *cursor) scalar() bool {
 
 // millis reads a value as a whole number of milliseconds: 0 when it is none.
 func (c *cursor) millis() (int64, bool) {
-	from := c.at
+	from, v := c.at, int64(0)
+	for at := from; at < len(c.src) && at-from <= 18; at++ {
+		digit := c.src[at] - '0'
+		if digit <= 9 {
+			v = v*10 + int64(digit)
+		} else if at > from && (c.src[at] == ',' || c.src[at] == '}') {
+			c.at = at
+			return v, true
+		} else {
+			break
+		}
+	}
 	if !c.skip() {
 		return 0, false
 	}

@@ -12,9 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// corpus is the folder of real and published flow logs that lies beside the
-// repository on some machines.
-func corpus(t *testing.T, folder string) string {
+// repository is the folder that holds go.mod.
+func repository(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -22,14 +21,20 @@ func corpus(t *testing.T, folder string) string {
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
+			return dir
 		}
 		if dir == filepath.Dir(dir) {
 			t.Fatal("no go.mod above this package")
 		}
 		dir = filepath.Dir(dir)
 	}
-	dir = filepath.Join(dir, "..", "shared", "data", folder)
+}
+
+// corpus is the folder of real and published flow logs that lies beside the
+// repository on some machines.
+func corpus(t *testing.T, folder string) string {
+	t.Helper()
+	dir := filepath.Join(repository(t), "..", "shared", "data", folder)
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("the flow-log corpus is not on this machine")
 	}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+
+	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/source/file"
+	"github.com/flowwatch/flowwatch/pipeline/summary"
+	"github.com/flowwatch/flowwatch/sinks/stdout"
+)
+
+type analyzeCmd struct {
+	Paths    []string       `arg:"" name:"path" help:"Files, folders, globs, or - for standard input: plain, gzip or zstd."`
+	Output   string         `help:"table or json." enum:"table,json" default:"table"`
+	Format   []string       `help:"Field list of lines without a header, such as 'account-id action bytes ...'. Repeatable." sep:"none"`
+	Top      int            `help:"Length of the top lists." default:"10"`
+	Lateness time.Duration  `help:"How far behind the newest record of its file a record may come." default:"1h"`
+	Internal []netip.Prefix `help:"Own networks, as CIDR. Repeatable; by default the private ranges."`
+	FailOn   string         `help:"Exit with code 3 when there is a finding of this severity or above." enum:",info,low,medium,high,critical" default:""`
+}
+
+// Validate is called by the command line.
+func (c *analyzeCmd) Validate() error {
+	switch {
+	case c.Top < 1:
+		return fmt.Errorf("--top: %d is no length; accepted: 1 or more", c.Top)
+	case c.Lateness < 0:
+		return fmt.Errorf("--lateness: %s is negative; accepted: 0s or more", c.Lateness)
+	}
+	return nil
+}
+
+// Run reads all paths once and writes the result to Stdout.
+func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
+	formats, err := layouts(c.Format)
+	if err != nil {
+		return usageError{fmt.Errorf("--%w", err)}
+	}
+	source, err := file.Open(file.Config{Paths: c.Paths, Stdin: e.Stdin, Lateness: c.Lateness, Probe: probe(formats)})
+	if err != nil {
+		return usageError{err}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	totals := &tally{format: c.Format, stop: stop}
+	found := &finds{last: make(map[string]detect.Finding)}
+	p, err := c.pipeline(ctx, e, totals, found)
+	if err != nil {
+		return err
+	}
+	done := showProgress(e, source.Progress)
+	err = p.Run(ctx, pipeline.Input{Source: source, Formats: formats, Lateness: c.Lateness})
+	done()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause // interrupted, or a format that nothing fits
+	}
+	if err := cmp.Or(totals.misfit(), err); err != nil {
+		return err
+	}
+	if err := c.write(e, totals.all(), found.sorted()); err != nil {
+		return err
+	}
+	var problems []error
+	for _, problem := range source.Problems() {
+		problems = append(problems, problem)
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("the result lacks what could not be read: %w", errors.Join(problems...))
+	}
+	return c.failOn(found.sorted())
+}
+
+// pipeline is a pipeline without views, which nobody would look at, and
+// without a store: nothing has to survive.
+func (c *analyzeCmd) pipeline(ctx context.Context, e *env, totals *tally, found *finds) (*pipeline.Pipeline, error) {
+	cfg := defaultConfig()
+	plan, err := aggregate.NewPlan(nil, int64(cfg.Windows.Pane/time.Second))
+	if err != nil {
+		return nil, err
+	}
+	internal := cfg.Networks.Internal
+	if len(c.Internal) > 0 {
+		internal = c.Internal
+	}
+	detectors, _ := rulesOf(&cfg.Rules, cfg.Windows.Pane)
+	return pipeline.New(ctx, pipeline.Config{
+		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: commitEvery, Sources: cfg.Limits.Sources,
+	}, pipeline.Dependencies{
+		Log: e.Log, Clock: e.Now, Plan: plan, Enricher: enrich.New(internal, cfg.Networks.Allow),
+		Detectors: detectors, Outlets: []pipeline.Outlet{found}, Observe: totals.observe,
+	})
+}
+
+func (c *analyzeCmd) write(e *env, total *summary.Summary, findings []detect.Finding) error {
+	o := summary.Options{Top: c.Top}
+	var lines []string
+	for i := range findings {
+		object, err := encodeOCSF(&findings[i], e.Now())
+		if err != nil {
+			return err
+		}
+		o.Findings = append(o.Findings, json.RawMessage(object))
+		lines = append(lines, stdout.Line(&findings[i]))
+	}
+	report := total.Report(o)
+	if c.Output == "json" {
+		return report.WriteJSON(e.Stdout)
+	}
+	return report.WriteTable(e.Stdout, summary.TableOptions{Width: columns(e.Stdout), Color: e.colour(e.Stdout), Findings: lines})
+}
+
+func (c *analyzeCmd) failOn(findings []detect.Finding) error {
+	if c.FailOn == "" {
+		return nil
+	}
+	least, err := detect.ParseSeverity(c.FailOn)
+	if err != nil {
+		return usageError{err}
+	}
+	n := 0
+	for _, f := range findings {
+		if f.Severity >= least {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return findingsError{Count: n, Severity: c.FailOn}
+}
+
+// finds keeps each incident in its last state.
+type finds struct{ last map[string]detect.Finding }
+
+// Name implements pipeline.Outlet.
+func (o *finds) Name() string { return "analyze" }
+
+// Accepts implements pipeline.Outlet: everything is of interest.
+func (o *finds) Accepts(*detect.Finding) bool { return true }
+
+// Offer implements pipeline.Outlet. Commits call it one after the other.
+func (o *finds) Offer(_ uint64, f *detect.Finding) { o.last[f.UID] = *f }
+
+// TakeDone implements pipeline.Outlet.
+func (o *finds) TakeDone() []uint64 { return nil }
+
+// sorted returns the incidents, the most severe first, then by time and uid.
+func (o *finds) sorted() []detect.Finding {
+	all := make([]detect.Finding, 0, len(o.last))
+	for _, f := range o.last {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b detect.Finding) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Created, b.Created), cmp.Compare(a.UID, b.UID))
+	})
+	return all
+}
+

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/source/file"
+	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/sinks"
+	filesink "github.com/flowwatch/flowwatch/sinks/file"
+	promsink "github.com/flowwatch/flowwatch/sinks/prometheus"
+	"github.com/flowwatch/flowwatch/sinks/stdout"
+)
+
+// service is a pipeline with everything around it that a configuration asks
+// for: sources, sinks, the state, metrics.
+type service struct {
+	cfg      *Config
+	log      *zap.Logger
+	registry *prometheus.Registry
+	pipeline *pipeline.Pipeline
+	inputs   []pipeline.Input
+	outboxes []*sinks.Outbox
+	store    checkpoint.Store
+	closers  []func() error
+}
+
+// commitEvery is how often committed state is written to a disk.
+const commitEvery = 10 * time.Second
+
+// assemble builds a service. What it opened is closed by close, also after an
+// error of its own.
+func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) {
+	s = &service{cfg: cfg, log: e.Log, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	s.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildInfo(),
+	)
+	if err := s.openSources(e); err != nil {
+		return s, err
+	}
+	outlets, err := s.openSinks(e)
+	if err != nil {
+		return s, err
+	}
+	store, err := checkpoint.OpenFile(cfg.Checkpoint.File.Dir)
+	if err != nil {
+		return s, err
+	}
+	s.store = store
+	s.closers = append(s.closers, store.Close)
+	plan, err := planOf(cfg, s.log)
+	if err != nil {
+		return s, usageError{err}
+	}
+	detectors, names := rulesOf(&cfg.Rules, cfg.Windows.Pane)
+	s.pipeline, err = pipeline.New(ctx, pipeline.Config{
+		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: commitEvery, Sources: cfg.Limits.Sources,
+	}, pipeline.Dependencies{
+		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
+		Enricher: enrich.New(cfg.Networks.Internal, cfg.Networks.Allow), Detectors: detectors, Outlets: outlets, Store: store,
+	})
+	if err != nil {
+		return s, err
+	}
+	return s, s.registry.Register(promsink.New(s.pipeline.Published, names))
+}
+
+// planOf compiles the views that are on; a view on a field that nothing
+// supplies is off, and the log says so.
+func planOf(cfg *Config, log *zap.Logger) (*aggregate.Plan, error) {
+	var views []aggregate.View
+	for _, v := range cfg.Views {
+		if field, ok := v.Unsupplied(false); !ok && !v.Off {
+			log.Info("view is off: nothing supplies a field of it", zap.String("view", v.Name), zap.String("field", field))
+			continue
+		}
+		views = append(views, v)
+	}
+	return aggregate.NewPlan(views, int64(cfg.Windows.Pane/time.Second))
+}
+
+// rulesOf makes the detectors that are on, in their fixed order.
+func rulesOf(cfg *RulesConfig, pane time.Duration) (detectors []detect.Detector, names []string) {
+	if cfg.Spike.Enabled {
+		detectors = append(detectors, detect.NewSpike(cfg.Spike.SpikeConfig, pane))
+	}
+	if cfg.ScanInternal.Enabled {
+		detectors = append(detectors, detect.NewScanInternal(cfg.ScanInternal.ScanInternalConfig, pane))
+	}
+	if cfg.ScanExternal.Enabled {
+		detectors = append(detectors, detect.NewScanExternal(cfg.ScanExternal.ScanExternalConfig, pane))
+	}
+	for _, d := range detectors {
+		names = append(names, d.Name())
+	}
+	return detectors, names
+}
+
+func (s *service) openSources(e *env) error {
+	for i, c := range s.cfg.Sources {
+		formats, err := layouts(c.Format)
+		if err != nil {
+			return usageError{err}
+		}
+		var source pipeline.Source
+		switch {
+		case c.Kinesis != nil:
+			source, err = kinesis.New(c.Kinesis.Config, kinesis.Dependencies{Log: s.log, Registerer: s.registry})
+		default:
+			source, err = file.Open(file.Config{
+				Name: fmt.Sprintf("file:%d", i), Paths: c.File.Paths, Stdin: e.Stdin,
+				Lateness: s.cfg.Windows.AllowedLateness, Probe: probe(formats),
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("sources[%d]: %w", i, err)
+		}
+		s.inputs = append(s.inputs, pipeline.Input{Source: source, Formats: formats, Lateness: s.cfg.Windows.AllowedLateness})
+	}
+	return nil
+}
+
+func layouts(formats []string) ([]*flowlog.Layout, error) {
+	var all []*flowlog.Layout
+	for _, f := range formats {
+		l, err := flowlog.ParseLayout(f)
+		if err != nil {
+			return nil, fmt.Errorf("format: %w", err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// outlet fits an outbox to the pipeline.
+type outlet struct{ *sinks.Outbox }
+
+// Offer hands over one committed finding.
+func (o outlet) Offer(id uint64, f *detect.Finding) {
+	o.Outbox.Offer([]sinks.Entry{{ID: id, Finding: *f}})
+}
+
+func (s *service) openSinks(e *env) ([]pipeline.Outlet, error) {
+	metrics, err := sinks.NewMetrics(s.registry)
+	if err != nil {
+		return nil, err
+	}
+	var outlets []pipeline.Outlet
+	for i := range s.cfg.Sinks {
+		c := &s.cfg.Sinks[i]
+		sink, err := s.openSink(e, c)
+		if err != nil {
+			return nil, fmt.Errorf("sinks[%d]: %w", i, err)
+		}
+		least, err := detect.ParseSeverity(c.MinSeverity)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		box := sinks.NewOutbox(sink, sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules}, sinks.OutboxDeps{Logger: s.log, Metrics: metrics})
+		s.outboxes = append(s.outboxes, box)
+		outlets = append(outlets, outlet{box})
+	}
+	return outlets, nil
+}
+
+func (s *service) openSink(e *env, c *SinkConfig) (sinks.Sink, error) {
+	if c.File != nil {
+		sink, err := filesink.Open(*c.File, filesink.Deps{Name: c.Name, Encode: encodeOCSF})
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, sink.Close)
+		return sink, nil
+	}
+	return stdout.New(stdout.Config{
+		Name: c.Name, Writer: e.Stdout, Terminal: isTerminal(e.Stdout), Width: columns(e.Stdout), Color: e.colour(e.Stdout),
+		Encode: encodeOCSF,
+	}), nil
+}
+
+// encodeOCSF encodes a finding as made by this build.
+func encodeOCSF(f *detect.Finding, processed time.Time) ([]byte, error) {
+	return detect.Product{Version: thisBuild().Version}.AppendOCSF(nil, f, processed)
+}
+
+// columns returns the width of a terminal, 0 when w is none.
+func columns(w any) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// buildInfo is flowwatch_build_info.
+func buildInfo() prometheus.Collector {
+	b := thisBuild()
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "flowwatch_build_info", Help: "The build that runs: always 1.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "go": b.Go},
+	})
+	g.Set(1)
+	return g
+}
+
+// run reads until ctx ends or all inputs have, delivers what was found and
+// commits. ready is called when the endpoints answer.
+func (s *service) run(ctx context.Context, listenOn string, ready func(addr string)) error {
+	ln, err := listen(ctx, listenOn)
+	if err != nil {
+		return err
+	}
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	defer stopSending()
+	var servers, senders errgroup.Group
+	servers.Go(func() error {
+		web := endpoints{Gatherer: s.registry, Health: func() error { return nil }, Ready: s.pipeline.Ready, Log: s.log}
+		return web.Serve(serving, ln)
+	})
+	for _, box := range s.outboxes {
+		senders.Go(func() error { return box.Run(sending) })
+	}
+	ready(ln.Addr().String())
+	err = s.pipeline.Run(ctx, s.inputs...)
+	stopSending()
+	err = errors.Join(err, senders.Wait(), s.pipeline.Commit(context.WithoutCancel(ctx)))
+	stopServing()
+	return errors.Join(err, servers.Wait())
+}
+
+// close closes what was opened, the last first.
+func (s *service) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+)
+
+type runCmd struct {
+	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration file; - is standard input."`
+}
+
+// Run consumes until ctx ends, then drains and commits.
+func (c *runCmd) Run(ctx context.Context, e *env) (err error) {
+	cfg, _, err := loadConfig(e, c.Config)
+	if err != nil {
+		return err
+	}
+	limitMemory(int64(cfg.Limits.Memory))
+	s, err := assemble(ctx, e, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return s.run(ctx, listenAddress(e, cfg), func(addr string) {
+		e.Log.Info("running", zap.String("listen", addr), zap.Int("sources", len(cfg.Sources)),
+			zap.String("state", cfg.Checkpoint.File.Dir), zap.Duration("pane", cfg.Windows.Pane))
+	})
+}

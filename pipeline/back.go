@@ -1,0 +1,312 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+)
+
+// holdBack is how far of event time a partition that can wait may be ahead of
+// the others.
+const holdBack = 3600
+
+// keptSources is how many initiators of a pane survive when there are more
+// sources than the limit.
+const keptSources = 65_536
+
+// back is the back half: it merges slices into open panes, closes panes by the
+// global watermark, runs the detectors and keeps everything that is durable.
+// All of it is owned by whoever holds mu; only the disk is waited for without.
+type back struct {
+	p  *Pipeline
+	mu sync.Mutex
+	// moved is closed and replaced whenever something changes that somebody
+	// may wait for: the global watermark, a commit's success, a registration.
+	moved chan struct{}
+
+	marks        *watermarks
+	awaited      map[string]bool    // sources that have not registered yet
+	open         *aggregate.Partial // committed parts of the panes that are not closed
+	pending      *aggregate.Partial // what was merged since the last commit
+	totals       []*totals          // by view; nil for a view without counters
+	gauges       []*gauges          // by view; nil for a view that shows no pane
+	counters     *counters
+	rules        []*rule
+	levels       []detect.Level  // of the last pane; nil: to be computed
+	closed       []int64         // panes closed since the last commit
+	lastPane     int64           // start of the pane closed last, Never when none
+	late         map[int64]int64 // late records of open panes, best effort: not kept over a restart
+	raised       []detect.Finding
+	outlets      *outlets
+	incidents    map[string]Incident // open, by uid
+	commits      uint64              // number of the last commit
+	windowsSaved bool
+	stale        [][]byte // prefixes of committed state that the next commit forgets
+	gone         [][]byte // and single keys
+	failing      error    // what the commit in progress failed with last
+	urgent       chan struct{}
+}
+
+func newBack(p *Pipeline) *back {
+	b := &back{
+		p: p, moved: make(chan struct{}), marks: newWatermarks(), awaited: make(map[string]bool),
+		open: aggregate.NewPartial(p.plan), pending: aggregate.NewPartial(p.plan),
+		counters: newCounters(), late: make(map[int64]int64), incidents: make(map[string]Incident), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
+	}
+	for i, v := range p.plan.Views() {
+		b.totals = append(b.totals, newTotals(p.plan, i, v))
+		b.gauges = append(b.gauges, newGauges(p.plan, i, v))
+	}
+	for _, d := range p.detectors {
+		b.rules = append(b.rules, &rule{Detector: d})
+	}
+	b.outlets = newOutlets(p.outlets)
+	return b
+}
+
+// signal wakes all who wait for moved. mu is held.
+func (b *back) signal() {
+	close(b.moved)
+	b.moved = make(chan struct{})
+}
+
+// await waits, with mu held, until ready says so or ctx ends.
+func (b *back) await(ctx context.Context, ready func() bool) error {
+	for !ready() {
+		moved := b.moved
+		b.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+		}
+		b.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge takes a slice over: exactly once, in the order of its partition. It
+// waits while commits fail, so that nothing piles up behind a full disk.
+func (b *back) merge(ctx context.Context, s *slice) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.await(ctx, func() bool { return b.failing == nil && len(b.awaited) == 0 }); err != nil {
+		return err
+	}
+	for _, start := range s.partial.Starts() {
+		if start+b.p.plan.Pane <= b.marks.global {
+			return fmt.Errorf("slice %d of partition %s reaches into pane %d, which the watermark %d has closed",
+				s.n, s.partition, start, b.marks.global)
+		}
+	}
+	if err := b.marks.merged(s); err != nil {
+		return err
+	}
+	b.pending.Merge(s.partial)
+	b.limitSources()
+	b.advance()
+	if s.ended {
+		b.signal()
+	}
+	return nil
+}
+
+// limitSources folds the tables of external sources when open panes hold more
+// of them than the limit.
+func (b *back) limitSources() {
+	limit := b.p.sources
+	if limit <= 0 || b.open.Entries()+b.pending.Entries() <= limit {
+		return
+	}
+	keep := min(keptSources, limit/(4*(1+len(b.openStarts()))))
+	folded := b.open.FoldSources(keep, b.p.enricher.Internal) + b.pending.FoldSources(keep, b.p.enricher.Internal)
+	b.counters.Evicted["sources"] += int64(folded)
+	b.p.log.Warn("more sources than the limit: the smallest were folded",
+		zap.Int("limit", limit), zap.Int("kept_in_a_pane", keep), zap.Int("folded", folded))
+}
+
+// openStarts returns the starts of all panes that are not closed, ascending.
+func (b *back) openStarts() []int64 {
+	starts := append(b.open.Starts(), b.pending.Starts()...)
+	slices.Sort(starts)
+	return slices.Compact(starts)
+}
+
+// advance closes the panes that the watermark has passed.
+func (b *back) advance() {
+	if !b.marks.advance() {
+		return
+	}
+	b.p.metrics.watermark(b.marks.global)
+	for _, start := range b.openStarts() {
+		if start+b.p.plan.Pane <= b.marks.global {
+			b.closePane(start)
+		}
+	}
+	if b.marks.global == aggregate.Forever && b.lastPane != aggregate.Never {
+		// What waits one more pane for an answer has waited long enough.
+		b.detect(&detect.Pane{
+			Start: b.lastPane + b.p.plan.Pane, End: b.lastPane + 2*b.p.plan.Pane,
+			Contacts: func(func(detect.Contact) bool) {},
+		})
+	}
+	b.signal()
+}
+
+// closePane takes a pane off the open ones and shows it to the detectors and
+// the gauges.
+func (b *back) closePane(start int64) {
+	began := time.Now()
+	pane := b.takePane(start)
+	for i, g := range b.gauges {
+		if g != nil {
+			g.show(pane.View(i))
+		}
+	}
+	shown := b.p.paneOf(start, pane)
+	shown.Late = b.late[start] + b.pending.Counts.LatePanes[start]
+	delete(b.late, start)
+	b.detect(shown)
+	b.open.Recycle(pane)
+	b.closed = append(b.closed, start)
+	b.lastPane = start
+	b.counters.PanesClosed++
+	b.levels = nil
+	b.p.metrics.paneClosed(time.Since(began))
+}
+
+// takePane takes both parts of an open pane: what is committed of it and what
+// is not.
+func (b *back) takePane(start int64) *aggregate.Pane {
+	pane, fresh := b.open.Take(start), b.pending.Take(start)
+	if fresh != nil {
+		b.addTotals(fresh)
+	}
+	switch {
+	case pane == nil:
+		return fresh
+	case fresh != nil:
+		pane.Merge(fresh)
+		b.pending.Recycle(fresh)
+	}
+	return pane
+}
+
+// addTotals counts what a pane got since the last commit.
+func (b *back) addTotals(pane *aggregate.Pane) {
+	for i, t := range b.totals {
+		if t != nil {
+			t.add(pane.View(i))
+		}
+	}
+}
+
+// detect runs every rule over a pane. Findings wait for the commit.
+func (b *back) detect(pane *detect.Pane) {
+	for _, r := range b.rules {
+		for _, f := range r.Detect(pane) {
+			b.counters.finding(&f)
+			b.raised = append(b.raised, f)
+		}
+		b.counters.take(r.Detector)
+	}
+	if len(b.raised) > 0 {
+		b.hurry()
+	}
+}
+
+// hurry asks for a commit at once: somebody waits for it.
+func (b *back) hurry() {
+	select {
+	case b.urgent <- struct{}{}:
+	default:
+	}
+}
+
+// hold keeps a partition that can wait from running ahead of the others.
+func (b *back) hold(ctx context.Context, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.marks.partitions[id]
+	if !p.Pull || p.Watermark == aggregate.Never {
+		return nil
+	}
+	return b.await(ctx, func() bool {
+		// While some partition has shown nothing at all, the distance is
+		// taken from where this one began.
+		return p.Watermark-max(b.marks.global, p.first) <= holdBack
+	})
+}
+
+// register adds partitions and commits that before it returns.
+func (b *back) register(ctx context.Context, source string, starts []Start) error {
+	b.mu.Lock()
+	for _, s := range starts {
+		b.marks.register(source, s)
+	}
+	delete(b.awaited, source)
+	b.advance()
+	b.signal()
+	b.mu.Unlock()
+	return b.p.commit(ctx)
+}
+
+// resume returns what is known of a source's partitions.
+func (b *back) resume(source string) map[string]Resumed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known := make(map[string]Resumed)
+	for id, p := range b.marks.partitions {
+		if p.Source == source {
+			known[id] = Resumed{Position: p.Position, Ended: p.Ended, Children: slices.Clone(p.Children)}
+		}
+	}
+	return known
+}
+
+// begin hands a partition to the front half that will read it.
+func (b *back) begin(part Partition) (partition, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.marks.partitions[part.ID()]
+	switch {
+	case p == nil:
+		return partition{}, fmt.Errorf("partition %s was never registered", part.ID())
+	case p.Ended:
+		return partition{}, fmt.Errorf("partition %s has ended", part.ID())
+	case p.reader != nil:
+		return partition{}, fmt.Errorf("partition %s is being read already", part.ID())
+	}
+	p.reader = part
+	return *p, nil
+}
+
+func (b *back) end(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.marks.partitions[id].reader = nil
+}
+
+// readers returns the partitions being read, with how far each has come.
+func (b *back) readers() map[Partition]Position {
+	at := make(map[Partition]Position)
+	for _, p := range b.marks.partitions {
+		if p.reader != nil {
+			at[p.reader] = p.Position
+		}
+	}
+	return at
+}
+
+// partitionIDs returns the known partitions in order.
+func (b *back) partitionIDs() []string { return slices.Sorted(maps.Keys(b.marks.partitions)) }

@@ -1,0 +1,16 @@
+package checkpoint
+
+import "errors"
+
+// FileConfig configures a File store.
+type FileConfig struct {
+	Dir string `yaml:"dir"` // created when missing; of one process alone
+}
+
+// Validate reports what is wrong with the configuration.
+func (c *FileConfig) Validate() error {
+	if c.Dir == "" {
+		return errors.New("dir: empty, a folder for the state is needed, such as ./state")
+	}
+	return nil
+}

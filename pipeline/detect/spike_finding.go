@@ -1,0 +1,190 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+var denialOfService = Attack{"TA0040", "Impact", "T1498", "Network Denial of Service"}
+
+// finding describes the measures of one interface's pane.
+func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures []Measure) *strike {
+	e := &SpikeEvidence{
+		Interface: printable(load.Interface), Instance: printable(load.Instance),
+		TargetAddr:  printable(load.TargetAddr),
+		WindowStart: pane.Start, WindowSeconds: pane.End - pane.Start,
+	}
+	for _, m := range measures {
+		e.Measures = append(e.Measures, MeasureEvidence{
+			Measure: m, Observed: t.counts[m],
+			Expected: t.expected[m].mu, Baseline: t.expected[m].kind, Days: t.expected[m].days,
+			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha,
+		})
+	}
+	slices.SortStableFunc(e.Measures, func(a, b MeasureEvidence) int { return cmp.Compare(a.LnP, b.LnP) })
+	st := &strike{crossed: pane.Start, strength: e.strength()}
+	st.Finding = Finding{
+		Rule: s.Name(), Version: spikeVersion,
+		Account: printable(orDash(load.Account)), Region: printable(load.Region),
+		Scope: printable(orDash(load.VPC)), Key: e.Interface,
+		Severity: in.severity(e, pane.Start),
+		Time:     pane.End, FirstSeen: load.First, LastSeen: load.Last,
+		Count: t.panes(), Records: load.Records,
+		Title: "Ingress spike on " + e.Interface, Message: e.sentence(), Desc: e.arithmetic(),
+		Types:     []string{s.Name()},
+		Analytic:  Analytic{Algorithm: "two-baseline negative-binomial upper-tail test", Category: "Impact"},
+		Attacks:   []Attack{denialOfService},
+		Resources: []Resource{{e.Interface, TargetRole}},
+		Spike:     e, LateRecords: pane.Late, Queries: spikeQueries(e),
+	}
+	f := &st.Finding
+	f.Confidence, f.ConfidenceScore = in.confidence(e, pane.Start)
+	if load.First == 0 && load.Last == 0 {
+		f.FirstSeen, f.LastSeen = pane.Start, pane.End
+	}
+	for i := range e.Measures {
+		f.Types = append(f.Types, e.Measures[i].Measure.String())
+	}
+	if load.Samples != nil {
+		f.Lines = printableAll(load.Samples.Lines)
+		e.TopSources, e.TopPorts = slices.Clone(load.Samples.Sources), slices.Clone(load.Samples.Ports)
+	}
+	return st
+}
+
+// panes counts the panes behind a pane's findings: this one, and the candidate
+// that it confirms.
+func (t *tested) panes() int64 {
+	if t.confirms {
+		return 2
+	}
+	return 1
+}
+
+// strength is the greatest ratio of observed to expected.
+func (e *SpikeEvidence) strength() float64 {
+	greatest := 0.0
+	for i := range e.Measures {
+		greatest = max(greatest, float64(e.Measures[i].Observed)/e.Measures[i].Expected)
+	}
+	return greatest
+}
+
+func (in *ingress) young(start int64) bool { return start-in.first < learningFor }
+
+func (in *ingress) severity(e *SpikeEvidence, start int64) Severity {
+	if e.strength() >= strongRatio && !in.young(start) {
+		return Medium
+	}
+	return Low
+}
+
+// confidence grows by five points each time the surprise doubles that of the
+// threshold.
+func (in *ingress) confidence(e *SpikeEvidence, start int64) (Confidence, int) {
+	if in.young(start) {
+		return Learning, 40
+	}
+	return HighConfidence, surpriseScore(e.Measures[0].LnP / math.Log(e.Measures[0].Alpha))
+}
+
+// surpriseScore turns a ratio of a score to its threshold into 80 to 97.
+func surpriseScore(ratio float64) int {
+	if !(ratio > 1) {
+		return 80
+	}
+	return int(min(97, 80+math.Round(5*math.Log2(ratio))))
+}
+
+// mostTold is how many measures the sentence tells of.
+const mostTold = 3
+
+func (e *SpikeEvidence) sentence() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Ingress spike on %s: ", e.Interface)
+	for i := range e.Measures[:min(mostTold, len(e.Measures))] {
+		m := &e.Measures[i]
+		if i > 0 {
+			b.WriteString(", and ")
+		}
+		b.WriteString(m.amount(float64(m.Observed)))
+		if m.Measure != Bytes {
+			b.WriteString(" " + m.Measure.noun())
+		}
+		if i == 0 {
+			b.WriteString(" in " + span(e.WindowSeconds))
+		}
+		b.WriteString(m.against())
+	}
+	if more := len(e.Measures) - mostTold; more > 0 {
+		fmt.Fprintf(&b, "; %s more", count(more, "measure"))
+	}
+	return b.String()
+}
+
+func (m *MeasureEvidence) amount(v float64) string {
+	if m.Measure == Bytes {
+		return kibibytes(v)
+	}
+	return thousands(int64(math.Round(v)))
+}
+
+func (m *MeasureEvidence) against() string {
+	ratio, ok := m.Ratio()
+	if !ok {
+		return " from nothing"
+	}
+	verb := "are"
+	if m.Measure == Bytes {
+		verb = "is"
+	}
+	return fmt.Sprintf(" where %s %s expected (%.1fx)", m.amount(m.Expected), verb, ratio)
+}
+
+func (m Measure) noun() string {
+	switch m {
+	case SynOnlyFlows:
+		return "SYN-only flows"
+	case UniqueSources:
+		return "distinct sources"
+	}
+	return strings.ReplaceAll(m.String(), "_", " ")
+}
+
+func (e *SpikeEvidence) arithmetic() string {
+	parts := make([]string, len(e.Measures))
+	for i := range e.Measures {
+		m := &e.Measures[i]
+		unit := ""
+		if m.Measure == Bytes {
+			unit = " KiB"
+		}
+		parts[i] = fmt.Sprintf("%s x=%d%s, mu=%.4g%s (%s), phi=%.2f, p=%s",
+			m.Measure.noun(), m.Observed, unit, m.Expected, unit, m.basis(), m.Phi, probability(m.LnP))
+	}
+	return fmt.Sprintf("Two-baseline negative-binomial test, P[X >= x] against alpha=%s: %s.",
+		scientific(e.Measures[0].Alpha), strings.Join(parts, "; "))
+}
+
+func (m *MeasureEvidence) basis() string {
+	switch m.Baseline {
+	case Seasonal:
+		return fmt.Sprintf("seasonal peak of this hour over %d days", m.Days)
+	case Nothing:
+		return "no traffic to speak of"
+	}
+	return "recent level"
+}
+
+func spikeQueries(e *SpikeEvidence) Queries {
+	from, to := e.WindowStart, e.WindowStart+e.WindowSeconds
+	return Queries{
+		LogsInsights: fmt.Sprintf("filter interfaceId = %s and start >= %d and start < %d | stats sum(bytes) by srcAddr | sort by 1 desc",
+			insightsQuote(e.Interface), from, to),
+		Athena: fmt.Sprintf("SELECT srcaddr, sum(bytes) FROM vpc_flow_logs WHERE interface_id = %s AND start BETWEEN %d AND %d GROUP BY 1 ORDER BY 2 DESC",
+			sqlQuote(e.Interface), from, to-1),
+	}
+}

@@ -1,0 +1,115 @@
+// Package pipeline is how flow logs become metrics and findings. This comment
+// is the architecture; it is kept true.
+//
+// # The way of the data
+//
+// One direction, plain calls:
+//
+//	source ──> envelope ──> flowlog ──> enrich ──> aggregate ──slice──> back ──> detect ──> outlets
+//	payloads   lines        Record      Flow       Partial              panes    findings   metrics
+//	└──────────── front half, one goroutine a partition ─────────┘      └─ back half, one owner ─┘
+//
+// A [Source] hands out partitions: a shard, a file. For each, Host.Work runs
+// the front half on the source's own goroutine: it takes a batch, unwraps each
+// payload (package envelope), parses each line (flowlog), decides who is who
+// (enrich) and folds the record into a partial (aggregate). There is no
+// channel on this way and no allocation per record. After 200,000 records, two
+// seconds, or when nothing more is there to be read, the front half ends the
+// slice at a payload boundary and calls the back half's merge with it. That
+// call is the exchange between the halves: replicas that share a stream will
+// put a second stream in its place, which is why a partial is exact, mergeable
+// in whatever order and serialisable, and why lateness is decided before it.
+//
+// The back half is the only stateful place, and a mutex is its owner. It adds
+// slices to open panes, closes panes by the watermark, shows closed panes to
+// the detectors and the gauges, and commits.
+//
+// # Event time
+//
+// A pane is five minutes by default. A record belongs to the pane of its
+// start; its bytes and packets are spread over all panes that [start, end+1)
+// covers, by largest remainder, so totals stay exact. A partition's watermark
+// is the greatest min(end, arrival) it has seen, less the allowed lateness. A
+// record is late if the pane of its start was closed by the watermark of its
+// own partition before it came: a pure rule of the partition's records, so the
+// order of partitions, a crash or another replica cannot change it. A late
+// record counts in the totals and in no pane.
+//
+// The global watermark is the least over the partitions; a pane closes when it
+// has passed the pane's end. Every partition holds it from its registration
+// on: all roots are registered before the first slice merges, a child enters
+// with the least watermark of its parents, and an ended parent leaves when its
+// children have entered. A partition that can wait is held back when it is more
+// than an hour of event time ahead. A partition that is proven empty for a
+// while follows the clock, at a distance of the allowed lateness and the
+// longest aggregation interval.
+//
+// Arrival and "now" come from one injected clock; replaying the same payloads
+// gives the same panes and findings.
+//
+// # The commit
+//
+// A commit is one atomic delta of key-value entries (package checkpoint):
+// positions and watermarks of partitions, what open panes got since the last
+// commit, totals that changed, the detectors' own changes, findings to be sent.
+// It is encoded under the owner's lock and written without it. Every ten
+// seconds by default; at once, at most one a second, when a finding waits.
+//
+// Nothing leaves the process before the commit that covers it. Metrics that
+// are committed come from a [Published] value that is swapped after the commit,
+// so a scrape never sees a counter fall, also over a kill and restart. Findings
+// go to the outlets after the commit that holds them and are kept there until a
+// later commit says they were delivered: at least once, always with the same
+// uid and sequence number. Inputs are acknowledged by the commit
+// (Partition.Committed). A commit that fails is tried again and nothing is
+// merged meanwhile: a full disk stops the reading and loses nothing.
+//
+// Restoring the committed state and resuming each partition after its last
+// merged payload is all there is to recovery. State kept for a view, a rule or
+// a pane length that has changed since is left behind, and the log says so;
+// positions stay.
+//
+// # Where things are decided
+//
+//	lateness, malformed records, who began a connection    front half, on one record each
+//	what is distinct, what was answered                    partials: sets and evidence bits, merged by OR
+//	caps, folding into "other", eviction                   back half, when a pane closes or a commit counts
+//	baselines, incidents                                   detectors, on closed panes alone
+//
+// Caps act in a fixed order (records descending, then key) and everything they
+// fold is counted. While those counters are zero, the same records give the
+// same panes and findings. Samples (raw lines, top lists) are best effort and
+// outside that promise.
+//
+// # Choices that differ from the first design
+//
+// A set of more than 128 targets keeps a bottom-k sample of 128 with complete
+// evidence beside its HyperLogLog counters. One sketch per kind of evidence
+// could not tell which targets had which combination, and the outcome of a
+// contact is one.
+//
+// A SYN-ACK from a service port to an ephemeral port is a reply and stays out
+// of the spike measures like the rest of that connection: at 60 s aggregation
+// most short downloads are a single record with tcp-flags 19.
+//
+// The checkpoint store is a set of entries changed by atomic deltas and has no
+// separate base: the file store is a B-tree and needs none. A store that does
+// (S3) can write one from its own entries.
+//
+// # Rooms
+//
+//	flowlog     fields, layouts, lines to records         knows no AWS, no metrics
+//	envelope    payload bytes to lines
+//	enrich      direction, source, own networks
+//	aggregate   views, loads, contacts, panes, watermark
+//	sketch      distinct counters, pure
+//	detect      findings, incidents, one file per rule    panes in, findings out
+//	checkpoint  the committed state                        one contract, checked by checkpointtest
+//	source/...  one package per input                      one contract, checked by sourcetest
+//	simulate    labelled traffic
+//	summary     the exact totals of `analyze`
+//
+// Imports run one way: cmd may import all; pipeline imports the rooms above
+// but never a source or a sink; sinks import detect, and sinks/prometheus what
+// is published here.
+package pipeline

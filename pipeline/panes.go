@@ -1,0 +1,63 @@
+package pipeline
+
+import (
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+)
+
+// paneOf shows a closed pane to the detectors; it shares the pane's memory.
+func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane) *detect.Pane {
+	d := &detect.Pane{Start: start, End: start + p.plan.Pane}
+	for load := range pane.Loads().All {
+		d.Loads = append(d.Loads, loadOf(&load))
+	}
+	d.Contacts = func(yield func(detect.Contact) bool) {
+		for c := range pane.Contacts().All {
+			if !yield(p.contactOf(&c)) {
+				return
+			}
+		}
+	}
+	return d
+}
+
+func loadOf(l *aggregate.Load) detect.Load {
+	d := detect.Load{
+		Key:    detect.Key{Account: l.Account, VPC: l.VPC, Interface: l.Interface},
+		Region: l.Samples.Region, Instance: l.Samples.Instance,
+		OK: l.OK, NoData: l.NoData, SkipData: l.SkipData,
+		First: l.First, Last: l.Last, Records: l.Records, Samples: samplesOf(l.Samples),
+	}
+	if l.Samples.TargetAddr.IsValid() {
+		d.TargetAddr = l.Samples.TargetAddr.String()
+	}
+	d.Values = [detect.NumMeasures]int64{
+		detect.Bytes: l.Bytes, detect.Packets: l.Packets, detect.AcceptedFlows: l.Accepted,
+		detect.RejectedFlows: l.Rejected, detect.SynOnlyFlows: l.SynOnly, detect.UniqueSources: l.Unique,
+	}
+	return d
+}
+
+func (p *Pipeline) contactOf(c *aggregate.Contact) detect.Contact {
+	d := detect.Contact{
+		Account: c.Account, VPC: c.VPC, Source: c.Source,
+		Internal: p.enricher.Internal(c.Source), Allowed: p.enricher.Allowed(c.Source),
+		Targets: c.Targets, First: c.First, Last: c.Last, Records: c.Records,
+	}
+	if s := c.Samples; s != nil {
+		d.Region, d.Interface, d.Instance = s.Region, s.Interface, s.Instance
+		d.Samples = samplesOf(s)
+	}
+	return d
+}
+
+func samplesOf(s *aggregate.Samples) *detect.Samples {
+	d := &detect.Samples{Lines: s.Lines(), Interfaces: s.Interfaces()}
+	for _, e := range s.TopSources() {
+		d.Sources = append(d.Sources, detect.TopSource{Addr: e.Addr, Records: e.Records, Error: e.Error})
+	}
+	for _, e := range s.TopPorts() {
+		d.Ports = append(d.Ports, detect.TopPort{Port: e.Port, Protocol: e.Protocol, Records: e.Records})
+	}
+	return d
+}

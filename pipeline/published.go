@@ -1,0 +1,107 @@
+package pipeline
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+)
+
+// Published is what the last commit made durable, for metrics and reports. It
+// is never changed after it was published, and every counter in it goes on
+// from there after a restart.
+type Published struct {
+	SourceRecords, SourceBytes int64
+	OK, NoData, SkipData       int64 // data lines by log-status
+	Malformed                  map[string]int64
+	Late                       int64
+	PanesClosed                int64
+	Findings                   map[string]map[string]int64 // opened, by rule and severity
+	Open                       []Incident                  // incidents, in no order
+	ScanTargets                map[string]map[string]int64 // by scope and outcome
+	Calibration                map[string]map[string]int64 // by measure and p
+	Evicted                    map[string]int64            // by table
+	Watermark                  int64                       // Unix seconds; aggregate.Never, aggregate.Forever
+	Views                      []PublishedView
+	Levels                     []detect.Level
+}
+
+// Incident is one that is open.
+type Incident struct {
+	Rule     string          `json:"rule"`
+	Severity detect.Severity `json:"severity"`
+}
+
+// PublishedView is one view as of the last commit.
+type PublishedView struct {
+	aggregate.View
+	Counters []Series // values: the integer measures in their declared order
+	Gauges   []Series // values: all measures in their declared order
+	Folded   int64    // how often a key was counted under "other"
+}
+
+// Series is one key of a view.
+type Series struct {
+	Labels []string
+	Values []int64
+}
+
+// publish copies what the next commit makes durable. mu is held.
+func (b *back) publish() *Published {
+	c := b.counters.clone()
+	p := &Published{
+		SourceRecords: c.SourceRecords, SourceBytes: c.SourceBytes,
+		OK: c.OK, NoData: c.NoData, SkipData: c.SkipData,
+		Malformed: c.Malformed, Late: c.Late, PanesClosed: c.PanesClosed,
+		Findings: c.Findings, ScanTargets: c.ScanTargets, Calibration: c.Calibration, Evicted: c.Evicted,
+		Watermark: b.marks.global, Open: slices.Collect(maps.Values(b.incidents)),
+	}
+	for i, v := range b.p.plan.Views() {
+		view := PublishedView{View: v}
+		if t := b.totals[i]; t != nil {
+			view.Counters, view.Folded = t.publish(), t.folded
+		}
+		if g := b.gauges[i]; g != nil {
+			view.Gauges = g.publish()
+		}
+		p.Views = append(p.Views, view)
+	}
+	p.Levels = b.lastLevels()
+	return p
+}
+
+// lastLevels returns what the spike rule held the last pane against.
+func (b *back) lastLevels() []detect.Level {
+	if b.levels != nil {
+		return b.levels
+	}
+	b.levels = []detect.Level{}
+	for _, r := range b.rules {
+		if spike, ok := r.Detector.(*detect.Spike); ok {
+			b.levels = slices.AppendSeq(b.levels, spike.Levels())
+		}
+	}
+	return b.levels
+}
+
+func (t *totals) publish() []Series {
+	all := make([]Series, 0, len(t.series))
+	values := make([]int64, 0, len(t.series)*t.plan.Width(t.index))
+	for _, s := range t.series {
+		at := len(values)
+		values = append(values, s.values...)
+		all = append(all, Series{Labels: s.labels, Values: values[at:len(values):len(values)]})
+	}
+	slices.SortFunc(all, func(a, b Series) int { return slices.CompareFunc(a.Labels, b.Labels, cmp.Compare[string]) })
+	return all
+}
+
+func (g *gauges) publish() []Series {
+	all := make([]Series, len(g.rows))
+	for i, r := range g.rows {
+		all[i] = Series(r)
+	}
+	return all
+}

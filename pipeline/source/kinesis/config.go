@@ -1,0 +1,101 @@
+package kinesis
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// The words that start and consumer take.
+const (
+	StartLatest      = "latest"
+	StartTrimHorizon = "trim_horizon"
+
+	ConsumerPolling = "polling"
+	ConsumerFanOut  = "fan_out"
+)
+
+// Config says which stream to read and how.
+type Config struct {
+	// Stream is the stream's name.
+	Stream string `yaml:"stream"`
+	// Region by default is the one of the AWS environment or profile.
+	Region string `yaml:"region"`
+	// Start is where a stream without a committed position begins: latest,
+	// trim_horizon or an RFC 3339 time in the past.
+	Start string `yaml:"start"`
+	// Consumer is how records are read: polling.
+	Consumer string `yaml:"consumer"`
+	// Endpoint is the URL of a local server; empty is AWS itself.
+	Endpoint string `yaml:"endpoint"`
+}
+
+// DefaultConfig returns the values that keys left out have.
+func DefaultConfig() Config {
+	return Config{Start: StartLatest, Consumer: ConsumerPolling}
+}
+
+var (
+	streamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
+	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+)
+
+// Validate returns every problem, joined; each begins with its key and says
+// what is accepted.
+func (c Config) Validate() error {
+	return errors.Join(c.checkStream(), c.checkRegion(), c.checkStart(), c.checkConsumer(), c.checkEndpoint())
+}
+
+func (c Config) checkStream() error {
+	switch {
+	case c.Stream == "":
+		return errors.New("stream: is required: the name of a Kinesis data stream is accepted")
+	case strings.HasPrefix(c.Stream, "arn:"):
+		return fmt.Errorf("stream: %q is an ARN: the name after the last slash is accepted", c.Stream)
+	case !streamName.MatchString(c.Stream):
+		return fmt.Errorf("stream: %q: 1 to 128 letters, digits, _ . - are accepted", c.Stream)
+	}
+	return nil
+}
+
+func (c Config) checkRegion() error {
+	if c.Region != "" && !regionName.MatchString(c.Region) {
+		return fmt.Errorf("region: %q: a region such as eu-central-1 is accepted", c.Region)
+	}
+	return nil
+}
+
+func (c Config) checkStart() error {
+	switch c.Start {
+	case "", StartLatest, StartTrimHorizon:
+		return nil
+	}
+	if _, err := time.Parse(time.RFC3339, c.Start); err != nil {
+		return fmt.Errorf("start: %q: latest, trim_horizon or an RFC 3339 time such as 2026-01-31T08:00:00Z is accepted", c.Start)
+	}
+	return nil
+}
+
+func (c Config) checkConsumer() error {
+	switch c.Consumer {
+	case "", ConsumerPolling:
+		return nil
+	case ConsumerFanOut:
+		return errors.New("consumer: fan_out is not supported yet: polling is accepted")
+	}
+	return fmt.Errorf("consumer: %q: polling is accepted", c.Consumer)
+}
+
+func (c Config) checkEndpoint() error {
+	if c.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Endpoint)
+	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("endpoint: %q: a URL such as http://127.0.0.1:4567 is accepted", c.Endpoint)
+	}
+	return nil
+}

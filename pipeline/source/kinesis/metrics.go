@@ -1,0 +1,75 @@
+package kinesis
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the process, shared by all Kinesis sources that register at the
+// same place.
+type metrics struct {
+	lag           *prometheus.GaugeVec
+	reads         *prometheus.CounterVec
+	renewals      *prometheus.CounterVec
+	expiredShards *prometheus.CounterVec
+}
+
+// reads are the counters of one source, resolved.
+type counters struct {
+	read, empty, throttled, failed, expired prometheus.Counter // GetRecords by outcome
+	renewals                                prometheus.Counter
+	expiredShards                           prometheus.Counter
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	var errs [4]error
+	m := &metrics{
+		lag: register(registerer, &errs[0], prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flowwatch_source_lag_seconds",
+			Help: "How far the last read of a partition was behind its newest record.",
+		}, []string{"partition"})),
+		reads: register(registerer, &errs[1], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_reads_total",
+			Help: "Reads of a source by outcome: records, empty, throttled, failed, expired (iterator).",
+		}, []string{"source", "outcome"})),
+		renewals: register(registerer, &errs[2], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_iterator_renewals_total",
+			Help: "Shard iterators that were replaced, because they had expired or were about to.",
+		}, []string{"source"})),
+		expiredShards: register(registerer, &errs[3], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_expired_shards_total",
+			Help: "Shards that retention removed before they were read to their end.",
+		}, []string{"source"})),
+	}
+	return m, errors.Join(errs[:]...)
+}
+
+// register registers a collector, or finds the one that another source of the
+// same kind registered before.
+func register[C prometheus.Collector](registerer prometheus.Registerer, failed *error, c C) C {
+	if registerer == nil {
+		return c
+	}
+	err := registerer.Register(c)
+	var before prometheus.AlreadyRegisteredError
+	if errors.As(err, &before) {
+		if same, ok := before.ExistingCollector.(C); ok {
+			return same
+		}
+	}
+	*failed = err
+	return c
+}
+
+func (m *metrics) of(source string) counters {
+	return counters{
+		read:          m.reads.WithLabelValues(source, "records"),
+		empty:         m.reads.WithLabelValues(source, "empty"),
+		throttled:     m.reads.WithLabelValues(source, "throttled"),
+		failed:        m.reads.WithLabelValues(source, "failed"),
+		expired:       m.reads.WithLabelValues(source, "expired"),
+		renewals:      m.renewals.WithLabelValues(source),
+		expiredShards: m.expiredShards.WithLabelValues(source),
+	}
+}

@@ -1,0 +1,75 @@
+package kinesis
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// loudFailures is how many calls of a shard fail in a row until the log says so.
+const loudFailures = 5
+
+// survive takes a failed call in: it sets when to try again, or returns what
+// ends the run.
+func (s *shard) survive(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	cause := classify(err)
+	if cause == fatal && s.aheadOfService(err) {
+		cause = failed
+	}
+	switch cause {
+	case fatal:
+		return s.fail(err)
+	case missing:
+		return s.outlived(ctx, err)
+	case expired:
+		s.source.counters.expired.Inc()
+		s.dropIterator()
+		s.notBefore = time.Now().Add(s.source.pacing.behind)
+		return nil
+	case throttled:
+		s.source.counters.throttled.Inc()
+	case failed:
+		s.source.counters.failed.Inc()
+	}
+	s.failures++
+	s.lagGauge.Set(s.lagNow().Seconds())
+	if s.failures%loudFailures == 0 {
+		s.source.log.Warn("reading fails, trying again",
+			zap.String("shard", s.id), zap.Int("failures", s.failures), zap.Error(err))
+	}
+	s.notBefore = time.Now().Add(s.source.pacing.behind + backoff(s.source.pacing.backoff, s.failures))
+	return nil
+}
+
+// aheadOfService says that the service refused a start because it lies in its
+// future, which passes when the clocks are only a little apart.
+func (s *shard) aheadOfService(err error) bool {
+	at, isTime := timestampOf(s.position)
+	return isTime && s.iterator == "" && isInvalidArgument(err) &&
+		s.now().Sub(at) < s.source.pacing.clockSkew
+}
+
+// outlived tells a shard that retention removed from a stream that is not
+// there. The former ends here, with the children that the listing has.
+func (s *shard) outlived(ctx context.Context, err error) error {
+	shards, listErr := s.source.list(ctx, nil)
+	switch {
+	case listErr != nil && classify(listErr) == missing:
+		return s.fail(err)
+	case listErr != nil:
+		return s.survive(ctx, listErr)
+	case slices.ContainsFunc(shards, func(l listed) bool { return l.id == s.id }):
+		return s.fail(err)
+	}
+	s.source.counters.expiredShards.Inc()
+	s.source.log.Warn("shard expired before it was read to its end",
+		zap.String("shard", s.id), zap.String("position", string(s.position)))
+	s.exhausted, s.iterator = true, ""
+	s.listings = childListings - 1 // none is a possible answer here: its children may have expired too
+	return nil
+}

@@ -1,0 +1,241 @@
+// Package sinktest is the contract of sinks.Sink as tests that every sink must
+// pass, and a sink for tests.
+package sinktest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/sinks"
+	"github.com/google/go-cmp/cmp"
+)
+
+// Rig is a sink with its receiver. The sink encodes findings with Encode where
+// it takes an encoder. A nil function is something that the receiver of this
+// sink cannot do: what needs it is not tested.
+type Rig struct {
+	Sink sinks.Sink
+	// Received returns what arrived whole, in order, repeats included. It
+	// fails the test when something else arrived as well.
+	Received func(t testing.TB) []Event
+
+	Break  func() (mend func())   // makes sending fail in a way that passes
+	Refuse func() (accept func()) // makes the receiver refuse for good
+	Hang   func() (resume func()) // makes the receiver not answer
+}
+
+// Run checks the contract. Every call of open must give a new sink with an
+// empty receiver.
+func Run(t *testing.T, open func(t *testing.T) *Rig) {
+	for _, test := range []struct {
+		name  string
+		needs func(r *Rig) bool
+		run   func(t *testing.T, r *Rig)
+	}{
+		{"order", nil, inOrder},
+		{"nothing to send", nil, nothing},
+		{"large finding", nil, large},
+		{"ended before", nil, endedBefore},
+		{"through an outbox", nil, throughOutbox},
+		{"passing failure", func(r *Rig) bool { return r.Break != nil }, passingFailure},
+		{"outbox over failures", func(r *Rig) bool { return r.Break != nil }, outboxOverFailures},
+		{"refused", func(r *Rig) bool { return r.Refuse != nil }, refused},
+		{"ended in mid-send", func(r *Rig) bool { return r.Hang != nil }, endedInMidSend},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := open(t)
+			if test.needs != nil && !test.needs(r) {
+				t.Skip("this receiver cannot do that")
+			}
+			test.run(t, r)
+		})
+	}
+}
+
+// Interleaved returns the events 1 to n of some incidents in turn.
+func Interleaved(incidents, n int) []detect.Finding {
+	var findings []detect.Finding
+	for seq := 1; seq <= n; seq++ {
+		for i := range incidents {
+			uid := "scan.internal/111122223333/vpc-0abc/10.0.0." + string(rune('a'+i)) + "/1795438200"
+			findings = append(findings, detect.Finding{Rule: "scan.internal", UID: uid, Seq: seq, Message: "a message"})
+		}
+	}
+	return findings
+}
+
+func wantReceived(t *testing.T, r *Rig, want []Event) {
+	t.Helper()
+	if diff := cmp.Diff(want, r.Received(t)); diff != "" {
+		t.Errorf("received (-want +got):\n%s", diff)
+	}
+}
+
+// wantInOrder wants every event at least once, those of an incident in order:
+// after an event only repeats of earlier ones may come before the next.
+func wantInOrder(t *testing.T, r *Rig, want []Event) {
+	t.Helper()
+	highest := map[string]int{}
+	for _, e := range r.Received(t) {
+		if e.Seq > highest[e.UID]+1 {
+			t.Errorf("event %d of %s comes after event %d", e.Seq, e.UID, highest[e.UID])
+		}
+		highest[e.UID] = max(highest[e.UID], e.Seq)
+	}
+	last := map[string]int{}
+	for _, e := range want {
+		last[e.UID] = e.Seq
+	}
+	if diff := cmp.Diff(last, highest); diff != "" {
+		t.Errorf("last event of each incident (-want +got):\n%s", diff)
+	}
+}
+
+func inOrder(t *testing.T, r *Rig) {
+	all := Interleaved(5, 20)
+	for i := 0; i < len(all); i += 7 {
+		if err := r.Sink.Send(t.Context(), all[i:min(i+7, len(all))]); err != nil {
+			t.Fatalf("Send: %v", err)
+		}
+	}
+	wantReceived(t, r, Events(all))
+}
+
+func nothing(t *testing.T, r *Rig) {
+	if err := r.Sink.Send(t.Context(), nil); err != nil {
+		t.Errorf("Send: %v", err)
+	}
+	wantReceived(t, r, []Event{})
+	if r.Sink.Name() == "" {
+		t.Error("the sink has no name")
+	}
+}
+
+func large(t *testing.T, r *Rig) {
+	all := Interleaved(1, 3)
+	all[1].Message = strings.Repeat("0123456789 \"é\" ", 1<<16) // 1 MiB
+	if err := r.Sink.Send(t.Context(), all); err != nil {
+		t.Fatalf("Send: %v", err)
+	}
+	wantReceived(t, r, Events(all))
+}
+
+// A context that has ended before: an error, or all has arrived.
+func endedBefore(t *testing.T, r *Rig) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	all := Interleaved(2, 2)
+	if err := r.Sink.Send(ctx, all); err == nil {
+		wantReceived(t, r, Events(all))
+	} else if sinks.IsPermanent(err) {
+		t.Errorf("ending is Permanent: %v", err)
+	}
+	if err := r.Sink.Send(t.Context(), all); err != nil {
+		t.Fatalf("Send afterwards: %v", err)
+	}
+	wantInOrder(t, r, Events(all))
+}
+
+func passingFailure(t *testing.T, r *Rig) {
+	all := Interleaved(3, 3)
+	mend := r.Break()
+	for range 3 {
+		if err := r.Sink.Send(t.Context(), all); err == nil || sinks.IsPermanent(err) {
+			t.Errorf("Send to a broken receiver: %v, want an error that passes", err)
+		}
+	}
+	mend()
+	if err := r.Sink.Send(t.Context(), all); err != nil {
+		t.Fatalf("Send once it is mended: %v", err)
+	}
+	wantInOrder(t, r, Events(all))
+}
+
+func refused(t *testing.T, r *Rig) {
+	all := Interleaved(1, 2)
+	accept := r.Refuse()
+	if err := r.Sink.Send(t.Context(), all[:1]); !sinks.IsPermanent(err) {
+		t.Errorf("Send to a receiver that refuses: %v, want a Permanent error", err)
+	}
+	accept()
+	if err := r.Sink.Send(t.Context(), all[1:]); err != nil {
+		t.Fatalf("Send once it accepts: %v", err)
+	}
+	wantReceived(t, r, Events(all[1:]))
+}
+
+// The end of the context ends a Send whose receiver does not answer.
+func endedInMidSend(t *testing.T, r *Rig) {
+	resume := r.Hang()
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- r.Sink.Send(ctx, Interleaved(1, 1)) }()
+	cancel()
+	select {
+	case err := <-result:
+		if err == nil || sinks.IsPermanent(err) {
+			t.Errorf("Send: %v, want an error that passes", err)
+		}
+	case <-time.After(30 * time.Second): // a hang, not a measurement
+		t.Fatal("Send does not return")
+	}
+	resume()
+	if err := r.Sink.Send(t.Context(), Interleaved(1, 1)); err != nil {
+		t.Errorf("Send afterwards: %v", err)
+	}
+	wantInOrder(t, r, Events(Interleaved(1, 1)))
+}
+
+// drain offers findings to an outbox over sink and runs it until they are out.
+func drain(t *testing.T, sink sinks.Sink, findings []detect.Finding) {
+	t.Helper()
+	o := sinks.NewOutbox(sink, sinks.OutboxConfig{
+		Batch: 7, MaxBackoff: time.Millisecond, Grace: time.Minute,
+	}, sinks.OutboxDeps{})
+	entries := make([]sinks.Entry, len(findings))
+	ids := make([]uint64, len(findings))
+	for i := range findings {
+		ids[i] = uint64(i + 1)
+		entries[i] = sinks.Entry{ID: ids[i], Finding: findings[i]}
+	}
+	o.Offer(entries)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // Run sends what is queued, and returns
+	if err := o.Run(ended); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if diff := cmp.Diff(ids, o.TakeDone()); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+}
+
+func throughOutbox(t *testing.T, r *Rig) {
+	all := Interleaved(4, 15)
+	drain(t, r.Sink, all)
+	wantReceived(t, r, Events(all))
+}
+
+func outboxOverFailures(t *testing.T, r *Rig) {
+	all := Interleaved(4, 15)
+	drain(t, &breaking{Sink: r.Sink, rig: r}, all)
+	wantInOrder(t, r, Events(all))
+}
+
+// breaking breaks its receiver before each second Send and mends it after the
+// Send has failed.
+type breaking struct {
+	sinks.Sink
+	rig   *Rig
+	sends int
+}
+
+func (b *breaking) Send(ctx context.Context, findings []detect.Finding) error {
+	b.sends++
+	if b.sends%2 == 1 {
+		defer b.rig.Break()()
+	}
+	return b.Sink.Send(ctx, findings)
+}
