@@ -1,0 +1,184 @@
+package simulate
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Minute is the lines of one simulated minute, in the batches in which the
+// interfaces' log streams deliver them.
+type Minute struct {
+	Start   time.Time
+	Batches []Batch // by time of delivery, then by stream
+}
+
+// Batch is what one log stream delivers at once.
+type Batch struct {
+	At      time.Time // of delivery
+	Account string
+	VPC     string
+	Stream  string // "eni-0123456789abcdef0-all"
+	Lines   []Line
+}
+
+// Line is one log event.
+type Line struct {
+	Text  []byte // without a line end
+	Start int64  // Unix seconds: the start of its window, which is the event's timestamp
+}
+
+// Counts is what has been generated so far.
+type Counts struct {
+	Lines     int64 // delivered; late and broken ones among them
+	Malformed int64
+	Late      int64
+}
+
+// Generator makes one minute after another. It is not for concurrent use.
+type Generator struct {
+	cfg     Config
+	rng     *rand.Rand
+	vpcs    []*vpc
+	servers []netip.Addr // on the Internet, that hosts talk to
+	attacks []*attack
+	truth   []Truth
+
+	now         int64 // start of the minute being made, Unix seconds
+	probedTotal int
+	counts      Counts
+	held        []heldLine
+	scratch     exchange
+	minute      Minute
+	lines       []Line
+}
+
+// New checks the configuration and lays out the networks.
+func New(cfg Config) (*Generator, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	g := &Generator{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0))}
+	g.now = cfg.Start.Unix() - cfg.Start.Unix()%minute
+	for _, p := range probed {
+		g.probedTotal += p.weight
+	}
+	for range 60 {
+		g.servers = append(g.servers, stranger(g.rng))
+	}
+	g.vpcs = networks(&cfg, g.rng)
+	for _, v := range g.vpcs {
+		for _, s := range v.sites {
+			g.connect(s)
+		}
+	}
+	for i, s := range cfg.Scenarios {
+		if err := g.prepare(i, s); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// Format returns the field list of the lines.
+func (g *Generator) Format() string { return string(g.cfg.Format) }
+
+// Internal returns the address ranges of the simulated networks.
+func (g *Generator) Internal() []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, v := range g.vpcs {
+		ranges = append(ranges,
+			netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(v.number)}), 16),
+			netip.PrefixFrom(netip.AddrFrom16([16]byte{0x2a, 0x05, 0xd0, 0x14, 0, byte(v.number)}), 48))
+	}
+	return ranges
+}
+
+// Streams returns the names of all log streams, in no meaningful order.
+func (g *Generator) Streams() []string {
+	var names []string
+	for _, v := range g.vpcs {
+		for _, e := range v.enis {
+			names = append(names, e.stream())
+		}
+	}
+	return names
+}
+
+// Counts returns what has been generated so far.
+func (g *Generator) Counts() Counts { return g.counts }
+
+// Next makes the next minute. The result, lines and all, is valid until the
+// next call.
+func (g *Generator) Next() *Minute {
+	for _, v := range g.vpcs {
+		for _, e := range v.enis {
+			e.out.reset()
+		}
+		for _, s := range v.sites {
+			g.background(s)
+		}
+		g.statuses(v)
+	}
+	g.lines = g.lines[:0]
+	g.minute.Start = time.Unix(g.now, 0).UTC()
+	g.minute.Batches = g.minute.Batches[:0]
+	g.hold()
+	for _, a := range g.attacks {
+		a.run(g)
+	}
+	for _, v := range g.vpcs {
+		for _, e := range v.enis {
+			g.deliver(e)
+		}
+	}
+	slices.SortStableFunc(g.minute.Batches, func(a, b Batch) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Stream, b.Stream))
+	})
+	g.now += minute
+	return &g.minute
+}
+
+// statuses writes the lines that say that an interface had no traffic, or that
+// some of it was left out.
+func (g *Generator) statuses(v *vpc) {
+	for _, e := range v.enis {
+		if e.out.len() == 0 {
+			start, end := g.window()
+			g.status(e, "NODATA", start, end)
+		}
+		if g.rng.IntN(4000) == 0 {
+			start, end := g.window()
+			g.status(e, "SKIPDATA", start, end)
+		}
+	}
+}
+
+func (e *eni) stream() string { return e.id + "-all" }
+
+// deliver makes the batch of one interface: 22 to 44 s after the end of the
+// minute, as measured on real subscriptions.
+func (g *Generator) deliver(e *eni) {
+	n := e.out.len()
+	if n == 0 {
+		return
+	}
+	from := len(g.lines)
+	for i := range n {
+		if e.out.held(i) {
+			continue
+		}
+		g.lines = append(g.lines, Line{e.out.line(i), e.out.starts[i]})
+	}
+	delay := time.Duration(22_000+g.rng.IntN(22_000)) * time.Millisecond
+	g.counts.Lines += int64(len(g.lines) - from)
+	g.minute.Batches = append(g.minute.Batches, Batch{
+		At:      time.Unix(g.now+minute, 0).UTC().Add(delay),
+		Account: e.vpc.account,
+		VPC:     e.vpc.id,
+		Stream:  e.stream(),
+		Lines:   g.lines[from:len(g.lines):len(g.lines)],
+	})
+}
