@@ -288,6 +288,9 @@ func (b *back) begin(part Partition) (partition, error) {
 		return partition{}, fmt.Errorf("partition %s is being read already", part.ID())
 	}
 	p.reader = part
+	// A source that reads has announced its roots, if there was any to announce.
+	delete(b.awaited, p.Source)
+	b.signal()
 	return *p, nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -95,7 +94,7 @@ func (c *analyzeCmd) pipeline(ctx context.Context, e *env, totals *tally, found 
 	}
 	detectors, _ := rulesOf(&cfg.Rules, cfg.Windows.Pane)
 	return pipeline.New(ctx, pipeline.Config{
-		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: commitEvery, Sources: cfg.Limits.Sources,
+		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources,
 	}, pipeline.Dependencies{
 		Log: e.Log, Clock: e.Now, Plan: plan, Enricher: enrich.New(internal, cfg.Networks.Allow),
 		Detectors: detectors, Outlets: []pipeline.Outlet{found}, Observe: totals.observe,
@@ -166,4 +165,3 @@ func (o *finds) sorted() []detect.Finding {
 	})
 	return all
 }
-

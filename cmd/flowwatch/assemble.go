@@ -40,9 +40,6 @@ type service struct {
 	closers  []func() error
 }
 
-// commitEvery is how often committed state is written to a disk.
-const commitEvery = 10 * time.Second
-
 // assemble builds a service. What it opened is closed by close, also after an
 // error of its own.
 func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) {
@@ -76,7 +73,7 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	}
 	detectors, names := rulesOf(&cfg.Rules, cfg.Windows.Pane)
 	s.pipeline, err = pipeline.New(ctx, pipeline.Config{
-		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: commitEvery, Sources: cfg.Limits.Sources,
+		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources,
 	}, pipeline.Dependencies{
 		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
 		Enricher: enrich.New(cfg.Networks.Internal, cfg.Networks.Allow), Detectors: detectors, Outlets: outlets, Store: store,

@@ -58,11 +58,25 @@ func (c *Config) complete() {
 	}
 }
 
+// listenAddress returns where flowwatch listens: FLOWWATCH_LISTEN, which a
+// container sets for the server and its health check alike, else what the
+// configuration says, else (cfg is nil) the default.
+func listenAddress(e *env, cfg *Config) string {
+	if listen := e.Getenv("FLOWWATCH_LISTEN"); listen != "" {
+		return listen
+	}
+	if cfg == nil {
+		return defaultListen
+	}
+	return cfg.Listen
+}
+
 // exampleConfig is the defaults with a source to be replaced.
 func exampleConfig() Config {
 	cfg := defaultConfig()
-	stream := &KinesisConfig{Stream: "vpc-flow-logs"}
+	stream := &KinesisConfig{}
 	stream.SetDefaults()
+	stream.Stream = "vpc-flow-logs"
 	cfg.Sources = []SourceConfig{{Kinesis: stream}}
 	return cfg
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
@@ -31,7 +31,7 @@ func (c *Config) Validate() error {
 	errs = append(errs, duplicates("sources", "kinesis.stream", c.Sources, SourceConfig.stream)...)
 	errs = append(errs, duplicates("sinks", "name", c.Sinks, SinkConfig.name)...)
 	errs = append(errs, duplicates("sinks", "file.path", c.Sinks, SinkConfig.path)...)
-	errs = append(errs, duplicates("views", "name", c.Views, func(v ViewConfig) string { return v.Name })...)
+	errs = append(errs, duplicates("views", "name", c.Views, func(v aggregate.View) string { return v.Name })...)
 	return errors.Join(append(errs, seriesClashes(c.Views)...)...)
 }
 
@@ -95,47 +95,21 @@ func (c SourceConfig) stream() string {
 	return c.Kinesis.Stream
 }
 
+// Validate judges how often committed state is written.
+func (c *CheckpointConfig) Validate() error {
+	if c.Every < 100*time.Millisecond || c.Every > 10*time.Minute {
+		return fmt.Errorf("every: %s is no interval between commits; accepted: 100ms to 10m", strictyaml.FormatDuration(c.Every))
+	}
+	return nil
+}
+
 // Validate judges the kind and the formats.
 func (c *SourceConfig) Validate() error {
 	errs := []error{oneKind(c.kinds(), "kinesis, file")}
 	for i, format := range c.Format {
-		if err := checkFormat(format); err != nil {
+		if _, err := flowlog.ParseLayout(format); err != nil {
 			errs = append(errs, fmt.Errorf("format[%d]: %w", i, err))
 		}
-	}
-	return errors.Join(errs...)
-}
-
-// checkFormat judges a field list. Fields that AWS may add later are skipped
-// when lines are read, so one that is not known is no problem.
-func checkFormat(format string) error {
-	for _, name := range strings.Fields(format) {
-		if _, ok := flowlog.Lookup(name); ok {
-			return nil
-		}
-	}
-	return fmt.Errorf("%q names no flow-log field; accepted: field names in the order of the record, like version account-id interface-id srcaddr", format)
-}
-
-var (
-	streamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
-	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
-)
-
-// Validate judges every key.
-func (c *KinesisConfig) Validate() error {
-	var errs []error
-	if !streamName.MatchString(c.Stream) {
-		errs = append(errs, fmt.Errorf("stream: %q is no stream name; accepted: 1 to 128 letters, digits, _ . -", c.Stream))
-	}
-	if c.Region != "" && !regionName.MatchString(c.Region) {
-		errs = append(errs, fmt.Errorf("region: %q is no region; accepted: one like eu-central-1", c.Region))
-	}
-	if _, err := time.Parse(time.RFC3339, c.Start); err != nil && c.Start != "latest" && c.Start != "trim_horizon" {
-		errs = append(errs, fmt.Errorf("start: %q is no start; accepted: latest, trim_horizon or an RFC 3339 time like 2027-01-31T00:00:00Z", c.Start))
-	}
-	if u, err := url.Parse(c.Endpoint); c.Endpoint != "" && (err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, fmt.Errorf("endpoint: %q is no URL; accepted: one like http://127.0.0.1:4567", c.Endpoint))
 	}
 	return errors.Join(errs...)
 }
@@ -176,14 +150,6 @@ func atLeast(key string, value, least int) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %d is too small; accepted: at least %d", key, value, least)
-}
-
-// Validate judges every key.
-func (c *ScanInternalConfig) Validate() error { return atLeast("min_failed", c.MinFailed, 1) }
-
-// Validate judges every key.
-func (c *ScanExternalConfig) Validate() error {
-	return errors.Join(atLeast("min_failed_pane", c.MinFailedPane, 1), atLeast("min_failed_hour", c.MinFailedHour, 1))
 }
 
 // foldedSources is what the table of external sources is cut down to above
@@ -240,20 +206,4 @@ func (c *SinkConfig) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Validate judges every key.
-func (c *FileSinkConfig) Validate() error {
-	if c.Path == "" {
-		return errors.New("path: is empty; accepted: a file")
-	}
-	return nil
-}
-
-// Validate judges every key.
-func (c *CheckpointFileConfig) Validate() error {
-	if c.Dir == "" {
-		return errors.New("dir: is empty; accepted: a folder")
-	}
-	return nil
 }

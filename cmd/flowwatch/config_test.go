@@ -14,6 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 )
 
 // testVariables are the environment of the files in testdata/config.
@@ -125,17 +128,19 @@ func TestFullConfig(t *testing.T) {
 		}
 	}
 	f(cfg.Sources[0].Format, []string{"${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr}"})
-	f(*cfg.Sources[1].Kinesis, KinesisConfig{Stream: "from-env", Start: "latest", Consumer: "polling", Endpoint: "http://127.0.0.1:4567"})
+	f(*cfg.Sources[1].Kinesis, KinesisConfig{kinesis.Config{Stream: "from-env", Start: "latest", Consumer: "polling", Endpoint: "http://127.0.0.1:4567"}})
 	f(len(cfg.Sources[1].Format), 2)
 	f(cfg.Sources[2].File.Paths, []string{"/var/log/flow/*.gz", "price-${5}.log"})
 	f(cfg.Networks.Allow, []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")})
 	f(cfg.Windows, WindowsConfig{Pane: 15 * time.Minute, AllowedLateness: 24 * time.Hour, IdleAfter: 90 * time.Second})
-	f(cfg.Views[0].Where["direction"], []string{"ingress"})
-	f(cfg.Views[0].Where["dstport"], []string{"22", "3389"})
+	f(cfg.Views[0].Where["direction"], aggregate.Values{"ingress"})
+	f(cfg.Views[0].Where["dstport"], aggregate.Values{"22", "3389"})
 	f(cfg.Views[1].Off, true)
-	f(cfg.Rules.ScanInternal, ScanInternalConfig{Enabled: true, MinFailed: 12})
-	f(cfg.Rules.ScanExternal, ScanExternalConfig{Enabled: false, MinFailedPane: 100, MinFailedHour: 300})
-	f(cfg.Rules.Spike, SpikeConfig{Enabled: true, Profile: "sensitive"})
+	internal, spike := detect.DefaultScanInternal(), detect.DefaultSpike()
+	internal.MinFailed, spike.Profile = 12, detect.Sensitive
+	f(cfg.Rules.ScanInternal, ScanInternalConfig{true, internal})
+	f(cfg.Rules.ScanExternal, ScanExternalConfig{false, detect.DefaultScanExternal()})
+	f(cfg.Rules.Spike, SpikeConfig{true, spike})
 	f(cfg.Sinks[0].Stdout != nil, true)
 	f(cfg.Sinks[0].MinSeverity, "low")
 	f([]string{cfg.Sinks[0].Name, cfg.Sinks[1].Name, cfg.Sinks[2].Name}, []string{"stdout", "file", "everything"})

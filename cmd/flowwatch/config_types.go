@@ -5,6 +5,11 @@ import (
 	"time"
 
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/sinks/file"
 )
 
 // Config is the configuration file. What a file leaves out has the values of
@@ -13,7 +18,7 @@ type Config struct {
 	Sources    []SourceConfig   `yaml:"sources" strict:"required"`
 	Networks   NetworksConfig   `yaml:"networks"`
 	Windows    WindowsConfig    `yaml:"windows"`
-	Views      []ViewConfig     `yaml:"views,omitempty"` // none: the built-in ones
+	Views      []aggregate.View `yaml:"views"`
 	Rules      RulesConfig      `yaml:"rules"`
 	Enrich     struct{}         `yaml:"enrich,omitempty"`
 	Sinks      []SinkConfig     `yaml:"sinks"`
@@ -35,15 +40,11 @@ type SourceConfig struct {
 
 // KinesisConfig is a Kinesis stream to read.
 type KinesisConfig struct {
-	Stream   string `yaml:"stream" strict:"required"`
-	Region   string `yaml:"region,omitempty"` // none: as the AWS environment says
-	Start    string `yaml:"start"`            // latest, trim_horizon or an RFC 3339 time
-	Consumer string `yaml:"consumer" strict:"oneof=polling"`
-	Endpoint string `yaml:"endpoint,omitempty"` // of a local server
+	kinesis.Config `yaml:",inline"`
 }
 
 // SetDefaults gives the keys that may be left out their values.
-func (c *KinesisConfig) SetDefaults() { c.Start, c.Consumer = "latest", "polling" }
+func (c *KinesisConfig) SetDefaults() { c.Config = kinesis.DefaultConfig() }
 
 // FileConfig is a set of files to read.
 type FileConfig struct {
@@ -64,19 +65,6 @@ type WindowsConfig struct {
 	IdleAfter       time.Duration `yaml:"idle_after"`
 }
 
-// ViewConfig declares one windowed aggregation.
-type ViewConfig struct {
-	Name    string              `yaml:"name" strict:"required"`
-	Metric  string              `yaml:"metric" strict:"required"`
-	Where   map[string][]string `yaml:"where,omitempty" strict:"single"`
-	By      []string            `yaml:"by" strict:"required"`
-	Measure []string            `yaml:"measure" strict:"required"`
-	Limit   int                 `yaml:"limit,omitempty"` // keys exported as counters, or
-	Top     int                 `yaml:"top,omitempty"`   // as gauges of the last closed pane
-	Spike   bool                `yaml:"spike,omitempty"`
-	Off     bool                `yaml:"off,omitempty"`
-}
-
 // RulesConfig is what each detection rule can be told.
 type RulesConfig struct {
 	Spike        SpikeConfig        `yaml:"spike"`
@@ -86,48 +74,38 @@ type RulesConfig struct {
 
 // SpikeConfig is the rule for ingress spikes.
 type SpikeConfig struct {
-	Enabled bool   `yaml:"enabled"`
-	Profile string `yaml:"profile" strict:"oneof=quiet|sensitive"`
+	Enabled            bool `yaml:"enabled"`
+	detect.SpikeConfig `yaml:",inline"`
 }
 
 // ScanInternalConfig is the rule for scans from inside.
 type ScanInternalConfig struct {
-	Enabled   bool `yaml:"enabled"`
-	MinFailed int  `yaml:"min_failed"` // distinct failed targets in an hour
+	Enabled                   bool `yaml:"enabled"`
+	detect.ScanInternalConfig `yaml:",inline"`
 }
 
 // ScanExternalConfig is the rule for scans from outside.
 type ScanExternalConfig struct {
-	Enabled       bool `yaml:"enabled"`
-	MinFailedPane int  `yaml:"min_failed_pane"` // distinct failed targets in a pane, or
-	MinFailedHour int  `yaml:"min_failed_hour"` // in an hour
+	Enabled                   bool `yaml:"enabled"`
+	detect.ScanExternalConfig `yaml:",inline"`
 }
 
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
-	Stdout      *struct{}       `yaml:"stdout"`
-	File        *FileSinkConfig `yaml:"file"`
-	Name        string          `yaml:"name"` // unique; by default the kind
-	MinSeverity string          `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
-	Rules       []string        `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external"` // none: all
+	Stdout      *struct{}    `yaml:"stdout"`
+	File        *file.Config `yaml:"file"`
+	Name        string       `yaml:"name"` // unique; by default the kind
+	MinSeverity string       `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
+	Rules       []string     `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external"` // none: all
 }
 
 // SetDefaults gives the keys that may be left out their values.
 func (c *SinkConfig) SetDefaults() { c.MinSeverity = "low" }
 
-// FileSinkConfig is a file that findings are appended to.
-type FileSinkConfig struct {
-	Path string `yaml:"path" strict:"required"`
-}
-
 // CheckpointConfig is where committed state is kept.
 type CheckpointConfig struct {
-	File CheckpointFileConfig `yaml:"file"`
-}
-
-// CheckpointFileConfig keeps the state in a directory.
-type CheckpointFileConfig struct {
-	Dir string `yaml:"dir"`
+	File  checkpoint.FileConfig `yaml:"file"`
+	Every time.Duration         `yaml:"every"` // between two commits; one is made sooner when a finding waits
 }
 
 // LimitsConfig bounds what flowwatch uses.
@@ -145,13 +123,14 @@ func defaultConfig() Config {
 	return Config{
 		Networks: NetworksConfig{Internal: internal, Allow: []netip.Prefix{}},
 		Windows:  WindowsConfig{Pane: 5 * time.Minute, AllowedLateness: 15 * time.Minute, IdleAfter: 2 * time.Minute},
+		Views:    aggregate.BuiltinViews(),
 		Rules: RulesConfig{
-			Spike:        SpikeConfig{Enabled: true, Profile: "quiet"},
-			ScanInternal: ScanInternalConfig{Enabled: true, MinFailed: 9},
-			ScanExternal: ScanExternalConfig{Enabled: true, MinFailedPane: 100, MinFailedHour: 300},
+			Spike:        SpikeConfig{Enabled: true, SpikeConfig: detect.DefaultSpike()},
+			ScanInternal: ScanInternalConfig{Enabled: true, ScanInternalConfig: detect.DefaultScanInternal()},
+			ScanExternal: ScanExternalConfig{Enabled: true, ScanExternalConfig: detect.DefaultScanExternal()},
 		},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
-		Checkpoint: CheckpointConfig{File: CheckpointFileConfig{Dir: "./state"}},
+		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
 		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 1_000_000},
 		Listen:     defaultListen,
 	}

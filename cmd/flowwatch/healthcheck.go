@@ -35,22 +35,19 @@ func (c *healthcheckCmd) Run(ctx context.Context, e *env) error {
 	return err
 }
 
-// address finds out where to ask: --listen, FLOWWATCH_LISTEN, the
-// configuration, the default, in this order.
+// address finds out where to ask: --listen, else where listenAddress says that
+// flowwatch listens.
 func (c *healthcheckCmd) address(e *env) (string, error) {
 	listen, from := c.Listen, "--listen"
 	if listen == "" {
-		listen, from = e.Getenv("FLOWWATCH_LISTEN"), "FLOWWATCH_LISTEN"
-	}
-	if listen == "" && c.Config != "" {
-		cfg, _, err := loadConfig(e, c.Config)
-		if err != nil {
-			return "", err
+		var cfg *Config
+		if c.Config != "" && e.Getenv("FLOWWATCH_LISTEN") == "" { // else the file does not matter
+			var err error
+			if cfg, _, err = loadConfig(e, c.Config); err != nil {
+				return "", err
+			}
 		}
-		listen, from = cfg.Listen, c.Config+": listen"
-	}
-	if listen == "" {
-		listen, from = defaultListen, "default"
+		listen, from = listenAddress(e, cfg), "FLOWWATCH_LISTEN, or listen of the configuration"
 	}
 	addr, err := dialable(listen)
 	if err != nil {

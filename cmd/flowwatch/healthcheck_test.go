@@ -53,6 +53,20 @@ func TestHealthcheckAddress(t *testing.T) {
 	f(healthcheckCmd{}, "", "127.0.0.1:9464")
 }
 
+func TestListenAddress(t *testing.T) {
+	f := func(variable string, cfg *Config, want string) {
+		t.Helper()
+		w := newWorld(map[string]string{"FLOWWATCH_LISTEN": variable})
+		if got := listenAddress(&w.env, cfg); got != want {
+			t.Errorf("listenAddress(%q, %v) = %q, want %q", variable, cfg != nil, got, want)
+		}
+	}
+	f(":1", &Config{Listen: ":2"}, ":1")
+	f("", &Config{Listen: ":2"}, ":2")
+	f(":1", nil, ":1")
+	f("", nil, defaultListen)
+}
+
 func TestHealthcheck(t *testing.T) {
 	s := testEndpoints(t)
 	var unhealthy atomic.Value

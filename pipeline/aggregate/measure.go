@@ -1,9 +1,6 @@
 package aggregate
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
@@ -44,8 +41,7 @@ func measureOf(name string) (measure, error) {
 	if f, ok := flowlog.Lookup(name); ok && f.Numeric() {
 		return measure{op: opField, field: f}, nil
 	}
-	return measure{}, fmt.Errorf("%q is no measure; accepted are %s and numeric flow-log fields", name,
-		strings.Join([]string{measureFlows, measureBytes, measurePackets, measureAccepted, measureRejected, measureSynOnly, MeasureUniqueSources}, ", "))
+	return measure{}, &UnknownName{name, "measure", countMeasures, "any numeric flow-log field", flowlog.Field.Numeric}
 }
 
 // of returns what a record adds; bytes and packets are spread over panes

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -94,7 +95,7 @@ func compile(v View) (*compiled, error) {
 	for _, name := range v.By {
 		c.by = append(c.by, fieldOf(name))
 	}
-	for _, name := range slices.Sorted(keysOf(v.Where)) {
+	for _, name := range slices.Sorted(maps.Keys(v.Where)) {
 		pred, err := predicateOf(fieldOf(name), v.Where[name])
 		if err != nil {
 			return nil, fmt.Errorf("where.%s: %w", name, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -75,13 +74,6 @@ func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return Events(r.findings)
-}
-
-// Findings returns what was received, in order.
-func (r *Recorder) Findings() []detect.Finding {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.findings)
 }
 
 // Events returns what identifies each finding.

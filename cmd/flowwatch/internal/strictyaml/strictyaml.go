@@ -18,9 +18,12 @@
 // (several of the last group are separated by commas). Types may have methods:
 // SetDefaults() is called on list items, map values and pointers before they
 // are read; UnmarshalText reads a scalar; Accepts() string tells what a scalar
-// may be; a list type with UnmarshalYAML is "single"; Validate() error judges what was read. Validate may join several
-// errors; one that begins with a key ("stream: ...", "items[1].name is ...")
-// is shown at that key's line.
+// may be; a list type with UnmarshalYAML is "single"; Validate() error judges
+// what was read. Validate may join several errors; one that begins with a key
+// ("stream: ...", "items[1].name is ...") is shown at that key's line. One that
+// wraps an error with a method Unknown() (name string, known []string) ends
+// with the known name that was meant instead of "; accepted: ...", if there is
+// one.
 package strictyaml
 
 import (

@@ -32,12 +32,29 @@ func (d *decoder) validate(v reflect.Value, p place, before int) {
 			if at.path == p.path && len(known) > 0 || covered(known, at.path) {
 				continue
 			}
+			text = meant(err, text)
 			if at.secret {
 				text = quoted.ReplaceAllString(text, `"`+masked+`"`)
 			}
 			d.add(at, text)
 		}
 	}
+}
+
+// meant ends a message about an unknown name with the known one that it is a
+// slip of, if there is one.
+func meant(err error, text string) string {
+	var slip interface {
+		Unknown() (name string, known []string)
+	}
+	before, _, hinted := strings.Cut(text, "; accepted: ")
+	if !hinted || !errors.As(err, &slip) {
+		return text
+	}
+	if s := Suggest(slip.Unknown()); strings.HasPrefix(s, "did you mean") {
+		return before + "; " + s
+	}
+	return text
 }
 
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"bytes"
+	"encoding"
+	"flag"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated parts of docs/configuration.md")
+
+// keyText is what the types do not say of a key: which values it accepts, when
+// that is more than its type, and what it does.
+type keyText struct{ accepts, does string }
+
+const (
+	fieldNames = "flow-log fields, `direction`, `source`, `target`, `country`, `asn`, `service`"
+	oneToMany  = "1 to 1000000"
+)
+
+var keyTexts = map[string]keyText{
+	"sources":                             {"at least one; each with one of `kinesis` and `file`", "what is read"},
+	"sources[].kinesis.stream":            {"1 to 128 letters, digits, `_` `.` `-`; each stream once", "the data stream's name, not its ARN"},
+	"sources[].kinesis.region":            {"a region like eu-central-1", "by default that of the AWS environment or profile"},
+	"sources[].kinesis.start":             {"`latest`, `trim_horizon` or an RFC 3339 time", "where a stream begins that has no committed position"},
+	"sources[].kinesis.consumer":          {"`polling`", "how records are read"},
+	"sources[].kinesis.endpoint":          {"an http or https URL", "a local server in place of AWS"},
+	"sources[].file.paths":                {"files, folders, globs; `-` is standard input", "what is read, each file to its end"},
+	"sources[].file.follow":               {"false", "reading on when a file grows is not available in this version"},
+	"sources[].format":                    {"field lists, or one", "the fields of lines without a header, in order, separated by blanks or commas; version 2's default is always known. Of several, the first that fits a line reads it. `${name}` is AWS's way to write a field here, and no environment variable"},
+	"networks.internal":                   {"", "addresses that are your own: they decide the direction where the record does not say, and which scan rule a source is under"},
+	"networks.allow":                      {"", "scanners that are yours: no scan finding is about them"},
+	"windows.pane":                        {"at least 1m, and a whole part of an hour", "how long a window of event time is"},
+	"windows.allowed_lateness":            {"0s or more", "how far behind the newest record of its partition one may come and still count in its pane"},
+	"windows.idle_after":                  {"more than 0s", "how long a partition is empty before event time goes on without it"},
+	"views":                               {"a list of views, `[]` for none", "the aggregations; by default those below. A list replaces them all"},
+	"views[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `view` of flowwatch's own metrics"},
+	"views[].metric":                      {"lower-case letters, digits and `_`, a letter first", "the series are flowwatch_*metric*_*measure*, with `_total` behind where they are counters"},
+	"views[].where":                       {fieldNames + ": each with a value or a list", "keeps the records that have one of the values in every field. Addresses may be networks; `-` is null; `direction` is ingress, egress or unknown"},
+	"views[].by":                          {fieldNames, "the labels. A view on `country`, `asn` or `service` is off while nothing supplies these; the log says so"},
+	"views[].measure":                     {"`flows`, `bytes`, `packets`, `accepted_flows`, `rejected_flows`, `syn_only_flows`, `unique_sources`, numeric flow-log fields", "what is summed; `unique_sources` is a gauge of the last closed pane"},
+	"views[].limit":                       {"at least 1; this or `top`", "counters of so many keys; what is beyond is counted under `other`"},
+	"views[].top":                         {"at least 1; this or `limit`", "gauges of the last closed pane for the so many largest keys"},
+	"views[].spike":                       {"true with `by: [account-id, vpc-id, interface-id]` only", "shows what the spike rule expects of each interface"},
+	"views[].off":                         {"", "a view that is kept in the file and not computed"},
+	"rules.spike.enabled":                 {"", "ingress of an interface far above what is usual"},
+	"rules.spike.profile":                 {"`quiet`, `sensitive`", "quiet: the same hour of the last three days, and the recent level may raise that up to twofold. sensitive: weekdays and weekends apart, nothing raises the seasonal peak; about five times the memory"},
+	"rules.spike.false_findings":          {"more than 0, up to 1000", "false findings a day and 1,000 interfaces that the test allows"},
+	"rules.spike.min_counts":              {"1 to 2147483647", "a spike exceeds what is expected by at least so many flows, packets..."},
+	"rules.spike.min_bytes":               {"1024 to 1125899906842624", "the same for bytes"},
+	"rules.scan.internal.enabled":         {"", "scans by a source inside `networks.internal`"},
+	"rules.scan.internal.min_failed":      {oneToMany, "distinct failed targets in an hour"},
+	"rules.scan.internal.sweep_hosts":     {"2 to 1000000", "unanswered UDP or ICMP hosts in an hour"},
+	"rules.scan.internal.alpha":           {"between 0 and 1", "false alarms per source that scans nothing"},
+	"rules.scan.internal.sources":         {"1 to 10000000", "sources held at a time"},
+	"rules.scan.external.enabled":         {"", "scans by a source outside"},
+	"rules.scan.external.min_failed":      {oneToMany, "distinct failed targets in five minutes"},
+	"rules.scan.external.min_failed_hour": {oneToMany, "the same in an hour"},
+	"rules.scan.external.alpha":           {"between 0 and 1", "false alarms per source that scans nothing"},
+	"rules.scan.external.sources":         {"1 to 10000000", "sources held at a time"},
+	"enrich":                              {"`{}`", "nothing in this version"},
+	"sinks":                               {"each with one of `stdout` and `file`; `[]` for none", "where findings go, by default to standard output"},
+	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
+	"sinks[].file.path":                   {"a file in a folder that exists; each once", "one OCSF object a line is appended"},
+	"sinks[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `sink`; by default the kind"},
+	"sinks[].min_severity":                {"", "findings below it are not sent here"},
+	"sinks[].rules":                       {"a list of `spike`, `scan.internal`, `scan.external`, each once", "findings of other rules are not sent here; by default all are"},
+	"checkpoint.file.dir":                 {"a folder, made when missing; of one process alone", "committed state: positions, open panes, baselines, incidents"},
+	"checkpoint.every":                    {"100ms to 10m", "how long between two commits; one is made sooner when a finding waits"},
+	"exchange":                            {"`{}`", "nothing in this version"},
+	"limits.memory":                       {"at least 64MiB", "memory that the Go runtime tries to stay below"},
+	"limits.sources":                      {"at least 65536", "external sources held over slices and open panes"},
+	"listen":                              {"host:port; without a host, every address", "`/metrics`, `/healthz` and `/readyz`, without authentication. `FLOWWATCH_LISTEN` goes before it"},
+}
+
+// docKey is one key with its default, as the types and defaults have it.
+type docKey struct{ path, value, accepts string }
+
+// docKeys lists the keys beneath v in their order. Every kind that an item of
+// a list can have is shown, with the defaults that it would have.
+func docKeys(path string, v reflect.Value, tag reflect.StructTag) []docKey {
+	t := v.Type()
+	switch {
+	case t.Kind() == reflect.Pointer:
+		item := reflect.New(t.Elem())
+		if d, ok := item.Interface().(interface{ SetDefaults() }); ok {
+			d.SetDefaults()
+		}
+		if t.Elem().NumField() == 0 {
+			return []docKey{{path, "", ""}}
+		}
+		return docKeys(path, item.Elem(), "")
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && !isText(t.Elem()):
+		item := docKeys(path+"[]", reflect.New(reflect.PointerTo(t.Elem())).Elem(), "")
+		return append([]docKey{{path, "", ""}}, item...)
+	case t.Kind() == reflect.Struct && !isText(t) && t.NumField() > 0:
+		var all []docKey
+		for i := range t.NumField() {
+			name, flags, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			at := path
+			if !strings.Contains(flags, "inline") {
+				at = strings.TrimPrefix(path+"."+name, ".")
+			}
+			all = append(all, docKeys(at, v.Field(i), t.Field(i).Tag)...)
+		}
+		return all
+	}
+	return []docKey{{path, docValue(v), docAccepts(v, tag.Get("strict"))}}
+}
+
+func isText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// docValue writes a value as config print does, "" when it is none.
+func docValue(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		return strictyaml.FormatDuration(x)
+	case strictyaml.Size:
+		text, _ := x.MarshalText() // never fails
+		return string(text)
+	case []netip.Prefix:
+		words := make([]string, len(x))
+		for i, p := range x {
+			words[i] = p.String()
+		}
+		return "[" + strings.Join(words, ", ") + "]"
+	}
+	if v.IsZero() && v.Kind() != reflect.Bool {
+		return ""
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// docAccepts says what the type and its strict tag accept.
+func docAccepts(v reflect.Value, tag string) string {
+	if _, words, ok := strings.Cut(tag, "oneof="); ok {
+		return "`" + strings.ReplaceAll(words, "|", "`, `") + "`"
+	}
+	switch v.Interface().(type) {
+	case bool:
+		return "true, false"
+	case []netip.Prefix:
+		return "networks like 10.0.0.0/8 or fc00::/7"
+	}
+	return ""
+}
+
+// unset are the keys whose default stands elsewhere or is none by nature.
+var unset = map[string]string{
+	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required",
+	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
+	"sinks[].file.path": "required", "views": "the built-in ones", "sinks": "one of kind `stdout`",
+}
+
+func keyTable(keys []docKey) string {
+	var b strings.Builder
+	b.WriteString("| key | default | accepts | what it does |\n|---|---|---|---|\n")
+	for _, k := range keys {
+		text, value := keyTexts[k.path], k.value
+		if value != "" {
+			value = "`" + value + "`"
+		} else {
+			value = unset[k.path]
+		}
+		if text.accepts == "" {
+			text.accepts = k.accepts
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.path, value, text.accepts, text.does)
+	}
+	return b.String()
+}
+
+func laterList() string {
+	var b strings.Builder
+	for _, entry := range notYet {
+		fmt.Fprintf(&b, "- `%s`\n", strings.Replace(entry, "=", ": ", 1))
+	}
+	return b.String()
+}
+
+// viewsBlock shows the built-in views as config print does.
+func viewsBlock(t *testing.T) string {
+	t.Helper()
+	views := struct {
+		Views []aggregate.View `yaml:"views"`
+	}{aggregate.BuiltinViews()}
+	var b bytes.Buffer
+	if err := strictyaml.Encode(&b, &views, strictyaml.Secrets{}); err != nil {
+		t.Fatal(err)
+	}
+	return "```yaml\n" + b.String() + "```\n"
+}
+
+// sections are the keys by the top-level key that they are beneath.
+func sections() map[string][]docKey {
+	m := map[string][]docKey{}
+	for _, k := range docKeys("", reflect.ValueOf(defaultConfig()), "") {
+		section := k.path
+		if i := strings.IndexAny(section, ".["); i > 0 {
+			section = section[:i]
+		}
+		m[section] = append(m[section], k)
+	}
+	return m
+}
+
+// TestConfigurationDoc holds docs/configuration.md to the types: what stands
+// between <!-- generated: name --> and <!-- end --> is written by this test.
+func TestConfigurationDoc(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "configuration.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string]string{"later": laterList(), "built-in views": viewsBlock(t)}
+	for section, keys := range sections() {
+		parts["keys "+section] = keyTable(keys)
+	}
+	want := string(text)
+	for name, content := range parts {
+		begin := "<!-- generated: " + name + " -->\n"
+		before, rest, ok := strings.Cut(want, begin)
+		_, after, closed := strings.Cut(rest, "<!-- end -->")
+		if !ok || !closed {
+			t.Fatalf("%s has no generated part %s", path, name)
+		}
+		want = before + begin + "\n" + content + "\n<!-- end -->" + after
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("docs/configuration.md is not what the types say; go test ./cmd/flowwatch -update rewrites it (-want +got):\n%s", diff)
+	}
+}
+
+// Every key is explained, and nothing that is none.
+func TestDocCoversTheConfiguration(t *testing.T) {
+	var paths []string
+	for _, k := range docKeys("", reflect.ValueOf(defaultConfig()), "") {
+		paths = append(paths, k.path)
+		text := keyTexts[k.path]
+		if text.does == "" || text.accepts == "" && k.accepts == "" {
+			t.Errorf("%s is not explained", k.path)
+		}
+	}
+	explained := slices.Concat(slices.Collect(maps.Keys(keyTexts)), slices.Collect(maps.Keys(unset)))
+	for _, path := range explained {
+		if !slices.Contains(paths, path) {
+			t.Errorf("%s is explained and no key", path)
+		}
+	}
+}
+
+// The bounds of a rule's key are those that the rule holds it to.
+func TestDocBounds(t *testing.T) {
+	checked := 0
+	for path, text := range keyTexts {
+		var least, most int64
+		if n, _ := fmt.Sscanf(text.accepts, "%d to %d", &least, &most); n != 2 || !strings.HasPrefix(path, "rules.") {
+			continue
+		}
+		checked++
+		rule, key := path[len("rules."):strings.LastIndex(path, ".")], path[strings.LastIndex(path, ".")+1:]
+		for value, good := range map[int64]bool{least - 1: false, least: true, most: true, most + 1: false} {
+			w := newWorld(nil)
+			w.Stdin = strings.NewReader(fmt.Sprintf("sources: [{file: {paths: [a]}}]\nrules: {%s: {%s: %d}}\n", rule, key, value))
+			if _, _, err := loadConfig(&w.env, "-"); (err == nil) != good {
+				t.Errorf("%s accepts %s, and of %d: %v", path, text.accepts, value, err)
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no bounds are told")
+	}
+}
+
+// Every example in docs/configuration.md is accepted.
+func TestDocExamples(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := strings.Split(string(text), "```yaml\n")[1:]
+	if len(examples) == 0 {
+		t.Fatal("no examples")
+	}
+	for _, example := range examples {
+		example, _, _ = strings.Cut(example, "```")
+		if !strings.Contains(example, "sources:\n") {
+			example += "sources: [{file: {paths: [flow.log]}}]\n"
+		}
+		w := newWorld(nil)
+		w.Stdin = strings.NewReader(example)
+		if _, _, err := loadConfig(&w.env, "-"); err != nil {
+			t.Errorf("%v\nin\n%s", err, example)
+		}
+	}
+}
