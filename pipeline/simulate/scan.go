@@ -109,7 +109,7 @@ func planVerticalScan(p *planning) (play, error) {
 		}
 		tries = append(tries, t)
 	}
-	p.truth.Rule, p.truth.Severity = "scan.internal", "high"
+	p.truth.Rule, p.truth.Severity = "scan.internal", "High"
 	return p.planScan(from, from.addr, tries), nil
 }
 
@@ -135,7 +135,7 @@ func planHostSweep(p *planning) (play, error) {
 		}
 		tries = append(tries, t)
 	}
-	p.truth.Rule, p.truth.Severity = "scan.internal", "high"
+	p.truth.Rule, p.truth.Severity = "scan.internal", "High"
 	return p.planScan(from, from.addr, tries), nil
 }
 
@@ -155,7 +155,7 @@ func planExternalScan(p *planning) (play, error) {
 		tries = append(tries, try{lb.addr, lb, port, rejected}, try{b.addr, b, port, rejected})
 	}
 	source := netip.AddrFrom4([4]byte{198, 51, 100, byte(10 + p.rng.IntN(200))})
-	p.truth.Rule, p.truth.Severity = "scan.external", "low"
+	p.truth.Rule, p.truth.Severity = "scan.external", "Low"
 	return p.planScan(nil, source, tries), nil
 }
 

@@ -60,7 +60,7 @@ type Truth struct {
 	Start    time.Time `json:"start"`
 	End      time.Time `json:"end"` // of the last minute that it is seen in
 	Expect   string    `json:"expect"`
-	Severity string    `json:"severity"` // at least, as detectors write it
+	Severity string    `json:"severity"` // at least
 	// Of a scan: distinct (address, port, protocol), and what became of them.
 	Targets  int `json:"targets,omitempty"`
 	Failed   int `json:"failed,omitempty"`

@@ -44,8 +44,8 @@ func (s *Summary) mergeTotals(t *totals, o *Summary, from *totals) {
 	t.records = add(t.records, from.records)
 	t.bytes = add(t.bytes, from.bytes)
 	t.packets = add(t.packets, from.packets)
-	if from.first != 0 {
-		s.addTarget(t, from.first)
+	if from.latest != 0 {
+		s.addTarget(t, from.latest)
 	}
 	if set := from.set(); set > 0 {
 		if t.set() == 0 {

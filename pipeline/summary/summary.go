@@ -162,25 +162,26 @@ func (s *Summary) count(f *Flow, t *totals) {
 	}
 }
 
-// addTarget puts a target into the source's set. The first one lies in the
-// entry itself: most sources have no other.
+// addTarget puts a target into the source's set. The latest one lies in the
+// entry itself: most sources have no other, and the rest come back to it often
+// enough to spare the way to the set.
 func (s *Summary) addTarget(t *totals, hash uint64) {
-	set := t.set()
-	switch {
-	case set > 0:
+	if t.latest == hash {
+		return
+	}
+	if set := t.set(); set > 0 {
 		s.sets[set-1].Insert(hash)
-	case t.first == 0:
-		t.first = hash
-	case t.first != hash:
+	} else if t.latest != 0 {
 		s.makeSet(t).Insert(hash)
 	}
+	t.latest = hash
 }
 
-// makeSet gives the source a set of targets, which begins with its first one.
+// makeSet gives the source a set of targets, which begins with its latest one.
 func (s *Summary) makeSet(t *totals) *sketch.Distinct {
 	set := new(sketch.Distinct)
-	if t.first != 0 {
-		set.Insert(t.first)
+	if t.latest != 0 {
+		set.Insert(t.latest)
 	}
 	s.sets = append(s.sets, set)
 	t.setSet(len(s.sets))
@@ -192,7 +193,7 @@ func (s *Summary) targets(t *totals) int64 {
 	if set := t.set(); set > 0 {
 		return int64(s.sets[set-1].Count())
 	}
-	if t.first != 0 {
+	if t.latest != 0 {
 		return 1
 	}
 	return 0
