@@ -27,6 +27,7 @@ type Scan struct {
 	rule    *scanRule
 	pane    int64 // seconds
 	window  int64 // seconds of the longest window
+	least   int   // outcomes that a visit must have, unless its source is held
 	last    int64 // start of the last pane
 	sources map[sourceKey]*source
 	buckets []bucket // by ascending start
@@ -60,6 +61,7 @@ func newScan(rule *scanRule, pane time.Duration) *Scan {
 	for _, t := range rule.tests {
 		s.window = max(s.window, s.panes(t.seconds)*s.pane)
 	}
+	s.least = s.leastOutcomes()
 	return s
 }
 
@@ -112,7 +114,8 @@ func (s *Scan) Detect(pane *Pane) []Finding {
 	return s.found
 }
 
-// visit takes the pane's contacts.
+// visit takes the pane's contacts. They come in no particular order, and all
+// that follows goes by key.
 func (s *Scan) visit(pane *Pane) {
 	s.buckets = append(s.buckets, bucket{start: pane.Start})
 	s.ceiling = s.nextCeiling()
@@ -128,6 +131,9 @@ func (s *Scan) visit(pane *Pane) {
 			s.evict() // a flood of sources must not wait for the end of the pane
 		}
 	}
+	taken := &s.buckets[len(s.buckets)-1]
+	slices.SortFunc(taken.visits, func(a, b *visit) int { return compareSources(&a.source.key, &b.source.key) })
+	s.unsaved = append(s.unsaved, taken.visits...)
 }
 
 // decide judges the last pane's sources in full, now that it is known what has

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
@@ -52,21 +53,20 @@ func (v *visit) tell(a about) {
 	}
 }
 
-// bucket holds the visits of one pane by ascending key.
+// bucket holds the visits of one pane, by ascending key once all are there.
 type bucket struct {
 	start  int64
 	visits []*visit
 }
 
-// take keeps a contact. One in which nothing failed, waits or was answered can
-// neither raise nor lower the walk, and of external sources, most of which do
-// no more than send a packet, it is not kept.
+// take counts a contact's outcomes, and keeps it when they can matter.
 func (s *Scan) take(c *Contact, start int64) {
 	o := c.Targets.Outcomes()
 	s.outcomes.Failed += int64(o.Failed)
 	s.outcomes.Answered += int64(o.Answered)
 	s.outcomes.Unknown += int64(o.Unknown)
-	if o.Failed+o.Pending+o.Answered == 0 && (s.rule.sweep == 0 || o.Unknown == 0) {
+	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	if s.slight(&o) && s.sources[key] == nil {
 		return
 	}
 	v := &visit{
@@ -74,11 +74,42 @@ func (s *Scan) take(c *Contact, start int64) {
 		first: c.First, last: c.Last, records: c.Records,
 		waiting: true,
 	}
-	v.tell(about{region: c.Region, iface: c.Interface, instance: c.Instance, samples: c.Samples.clone()})
+	told := about{region: c.Region, iface: c.Interface, instance: c.Instance}
+	if c.Samples != nil {
+		told.samples = c.Samples.Samples()
+	}
+	v.tell(told)
 	v.targets.Merge(c.Targets)
 	v.weigh(&o)
-	s.add(sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}, v)
-	s.unsaved = append(s.unsaved, v)
+	s.add(key, v)
+}
+
+// slight reports whether a visit says next to nothing about a source of which
+// nothing else is known. Targets that wait for an answer, or of which a sweep
+// can be made, are never slight.
+func (s *Scan) slight(o *aggregate.Outcomes) bool {
+	return o.Failed+o.Answered < s.least && o.Pending == 0 && (s.rule.sweep == 0 || o.Unknown == 0)
+}
+
+// slightShare sets least, the number of outcomes below which a visit is slight:
+// a third of what each pane of a window needs on average for the window to
+// fire. For 300 in an hour that is 8 in five minutes. Of a source that is not
+// held yet, panes below it are forgotten; that can hide at most a third of the
+// failures that the rule asks for, and as many answers, when they come slower
+// than any pane shows. A window of a single pane is exact: one that fires holds
+// three times as many. So is a rule with a low threshold, such as that for
+// internal sources: there least is 1 and only panes without outcome are slight.
+//
+// It matters because most external sources try one or two targets and are
+// never seen again, in such numbers that keeping them is most of the work.
+const slightShare = 3
+
+func (s *Scan) leastOutcomes() int {
+	least := math.MaxInt
+	for _, t := range s.rule.tests {
+		least = min(least, t.failed/int(s.panes(t.seconds)*slightShare))
+	}
+	return max(1, least)
 }
 
 // weigh takes what a visit's targets come to on their own.
@@ -172,16 +203,4 @@ func (s *Scan) drop(v *visit) {
 
 func compareSources(a, b *sourceKey) int {
 	return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.vpc, b.vpc), a.addr.Compare(b.addr))
-}
-
-func (s *Samples) clone() *Samples {
-	if s == nil {
-		return nil
-	}
-	return &Samples{
-		Lines:      slices.Clone(s.Lines),
-		Sources:    slices.Clone(s.Sources),
-		Ports:      slices.Clone(s.Ports),
-		Interfaces: slices.Clone(s.Interfaces),
-	}
 }

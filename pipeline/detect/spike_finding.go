@@ -49,9 +49,12 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 	for i := range e.Measures {
 		f.Types = append(f.Types, e.Measures[i].Measure.String())
 	}
-	if load.Samples != nil {
-		f.Lines = printableAll(load.Samples.Lines)
-		e.TopSources, e.TopPorts = slices.Clone(load.Samples.Sources), slices.Clone(load.Samples.Ports)
+	if load.Samples == nil {
+		return st
+	}
+	if kept := load.Samples.Samples(); kept != nil {
+		f.Lines = printableAll(kept.Lines)
+		e.TopSources, e.TopPorts = kept.Sources, kept.Ports
 	}
 	return st
 }
