@@ -18,10 +18,10 @@ const sampled = 10
 // finding describes a judgement.
 func (s *Scan) finding(src *source, j *judgement, time int64, pane *Pane) *strike {
 	e := s.evidence(src, j)
-	newest := j.visits[len(j.visits)-1]
+	telling := strongest(j.visits)
 	f := Finding{
 		Rule: s.rule.name, Version: scanVersion,
-		Account: printable(src.key.account), Region: printable(newest.told().region),
+		Account: printable(src.key.account), Region: printable(telling.told().region),
 		Scope: printable(src.key.vpc), Key: src.key.addr.String(),
 		Severity: s.rule.severity, Confidence: HighConfidence,
 		ConfidenceScore: surpriseScore(j.score / s.rule.bound()),
@@ -47,12 +47,26 @@ func (s *Scan) finding(src *source, j *judgement, time int64, pane *Pane) *strik
 		f.FirstSeen, f.LastSeen = min(f.FirstSeen, v.first), max(f.LastSeen, v.last)
 	}
 	f.Count = f.Records
-	f.Lines, f.Resources = s.samples(e, newest)
+	f.Lines, f.Resources = s.samples(e, telling)
 	strength := float64(j.failed)
 	if e.Sweep {
 		strength = float64(j.sweep)
 	}
 	return &strike{Finding: f, strength: strength, crossed: j.crossed}
+}
+
+// strongest returns the visit that tells most of a scan: the one in which most
+// targets failed or still wait, the newest of equals. What is known of its
+// records stands for the whole window, whose newest pane may hold next to
+// nothing.
+func strongest(visits []*visit) *visit {
+	best := visits[0]
+	for _, v := range visits[1:] {
+		if v.failed+v.pending >= best.failed+best.pending {
+			best = v
+		}
+	}
+	return best
 }
 
 // samples returns what is kept of a visit beyond its targets, and the
@@ -75,10 +89,10 @@ func (s *Scan) samples(e *ScanEvidence, v *visit) (lines []string, about []Resou
 // evidence counts hosts and ports over the targets that make the scan, and the
 // answered ones beside them: on the same hosts, the same ports, or both.
 func (s *Scan) evidence(src *source, j *judgement) *ScanEvidence {
-	newest := j.visits[len(j.visits)-1]
+	telling, newest := strongest(j.visits), j.visits[len(j.visits)-1]
 	e := &ScanEvidence{
 		Source: src.key.addr, Internal: s.rule.internal,
-		Interface: printable(newest.told().iface), Instance: printable(newest.told().instance),
+		Interface: printable(telling.told().iface), Instance: printable(telling.told().instance),
 		Sweep: j.sweep > 0, Exact: j.exact,
 		Failed: j.failed, Answered: j.answered, Unanswered: j.unanswered,
 		Rejected: j.rejected, SynOnly: j.synOnly,
