@@ -112,7 +112,7 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 	if err := b.marks.merged(s); err != nil {
 		return err
 	}
-	b.pending.Merge(s.partial)
+	b.pending.Absorb(s.partial)
 	b.limitSources()
 	b.advance()
 	if s.ended {
@@ -177,7 +177,7 @@ func (b *back) closePane(start int64) {
 	shown.Late = b.late[start] + b.pending.Counts.LatePanes[start]
 	delete(b.late, start)
 	b.detect(shown)
-	b.open.Recycle(pane)
+	b.pending.Recycle(pane) // for the slices that are to come
 	b.closed = append(b.closed, start)
 	b.lastPane = start
 	b.counters.PanesClosed++

@@ -159,8 +159,7 @@ func (b *back) settle() {
 	for _, start := range b.pending.Starts() {
 		fresh := b.pending.Take(start)
 		b.addTotals(fresh)
-		b.open.Pane(start).Merge(fresh)
-		b.pending.Recycle(fresh)
+		b.pending.Recycle(b.open.Put(start, fresh))
 	}
 	b.pending.Reset()
 	for _, t := range b.totals {

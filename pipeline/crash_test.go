@@ -52,7 +52,6 @@ func TestCrashesChangeNothing(t *testing.T) {
 
 // world is what outlives a process: the store, and what the outlet was given.
 type world struct {
-	mu       sync.Mutex
 	entries  map[string][]byte
 	findings map[string]string // by uid and seq
 	last     *Published
@@ -360,9 +359,12 @@ func (r *recorder) Detect(pane *detect.Pane) []detect.Finding {
 	for _, l := range pane.Loads {
 		fmt.Fprintf(&b, "%v %v %v %v %v %d\n", l.Key, l.Values, l.OK, l.First, l.Last, l.Records)
 	}
+	var contacts []string // they come in no particular order
 	for c := range pane.Contacts {
-		fmt.Fprintf(&b, "%s %d %d %d %+v\n", c.Source, c.First, c.Last, c.Records, c.Targets.Outcomes())
+		contacts = append(contacts, fmt.Sprintf("%s %d %d %d %+v\n", c.Source, c.First, c.Last, c.Records, c.Targets.Outcomes()))
 	}
+	slices.Sort(contacts)
+	b.WriteString(strings.Join(contacts, ""))
 	if _, seen := r.panes[pane.Start]; seen {
 		b.WriteString("seen twice")
 	}

@@ -26,7 +26,7 @@ func loadOf(l *aggregate.Load) detect.Load {
 		Key:    detect.Key{Account: l.Account, VPC: l.VPC, Interface: l.Interface},
 		Region: l.Samples.Region, Instance: l.Samples.Instance,
 		OK: l.OK, NoData: l.NoData, SkipData: l.SkipData,
-		First: l.First, Last: l.Last, Records: l.Records, Samples: samplesOf(l.Samples),
+		First: l.First, Last: l.Last, Records: l.Records, Samples: sampler{l.Samples},
 	}
 	if l.Samples.TargetAddr.IsValid() {
 		d.TargetAddr = l.Samples.TargetAddr.String()
@@ -46,17 +46,21 @@ func (p *Pipeline) contactOf(c *aggregate.Contact) detect.Contact {
 	}
 	if s := c.Samples; s != nil {
 		d.Region, d.Interface, d.Instance = s.Region, s.Interface, s.Instance
-		d.Samples = samplesOf(s)
+		d.Samples = sampler{s}
 	}
 	return d
 }
 
-func samplesOf(s *aggregate.Samples) *detect.Samples {
-	d := &detect.Samples{Lines: s.Lines(), Interfaces: s.Interfaces()}
-	for _, e := range s.TopSources() {
+// sampler writes out a pane's samples when a rule asks for them.
+type sampler struct{ of *aggregate.Samples }
+
+// Samples implements detect.Sampler.
+func (s sampler) Samples() *detect.Samples {
+	d := &detect.Samples{Lines: s.of.Lines(), Interfaces: s.of.Interfaces()}
+	for _, e := range s.of.TopSources() {
 		d.Sources = append(d.Sources, detect.TopSource{Addr: e.Addr, Records: e.Records, Error: e.Error})
 	}
-	for _, e := range s.TopPorts() {
+	for _, e := range s.of.TopPorts() {
 		d.Ports = append(d.Ports, detect.TopPort{Port: e.Port, Protocol: e.Protocol, Records: e.Records})
 	}
 	return d

@@ -113,6 +113,10 @@ func TestHealthcheckOverIPv6(t *testing.T) {
 	if code := w.run(t, "healthcheck", "--listen", ln.Addr().String()); code != exitOK {
 		t.Errorf("exits %d: %q", code, &w.stderr)
 	}
-	ln.Close()
-	<-served
+	if err := ln.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err == nil {
+		t.Error("a server without a listener ends without an error")
+	}
 }

@@ -23,6 +23,7 @@ import (
 type commands struct {
 	LogLevel string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 
+	Demo        demoCmd        `cmd:"" help:"Run the whole system on this machine: simulated traffic, findings, metrics."`
 	Analyze     analyzeCmd     `cmd:"" help:"Read flow-log files once: totals, top lists and findings."`
 	Run         runCmd         `cmd:"" help:"Consume flow logs until SIGTERM: metrics and findings."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file, or print what is in effect."`

@@ -280,8 +280,15 @@ func TestPartialsMergeInAnyOrderAndGrouping(t *testing.T) {
 			next.Merge(rightFirst)
 			rightFirst = next
 		}
+		absorbed := NewPartial(p)
+		for _, f := range order {
+			absorbed.Absorb(f.Partial)
+			if !f.Partial.Empty() {
+				rt.Fatal("an absorbed partial is not empty")
+			}
+		}
 		want := bytesOf(whole.Partial)
-		if !bytes.Equal(want, bytesOf(leftFirst)) || !bytes.Equal(want, bytesOf(rightFirst)) {
+		if !bytes.Equal(want, bytesOf(leftFirst)) || !bytes.Equal(want, bytesOf(rightFirst)) || !bytes.Equal(want, bytesOf(absorbed)) {
 			rt.Fatal("partials of the same records differ by how they were merged")
 		}
 	})

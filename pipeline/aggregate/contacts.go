@@ -49,25 +49,33 @@ type Contact struct {
 	Samples      *Samples // nil when nothing was kept
 }
 
-// All yields the initiators by ascending (account, vpc, source) key.
+// All yields the initiators in no particular order. Consecutive ones share the
+// text of an account and VPC that is the same.
 func (c *Contacts) All(yield func(Contact) bool) {
-	for _, row := range c.table.Sorted() {
-		if !yield(c.at(row)) {
+	var at Contact
+	for row := range c.table.Len() {
+		c.read(row, &at)
+		if !yield(at) {
 			return
 		}
 	}
 }
 
-func (c *Contacts) at(row int) Contact {
-	v := c.table.Values(row)
+// read fills a contact, keeping such texts as are right already.
+func (c *Contacts) read(row int, to *Contact) {
 	account, rest, _ := nextPart(c.table.Key(row))
 	vpc, rest, _ := nextPart(rest)
-	addr, _, _ := nextPart(rest)
-	return Contact{
-		Account: orDash(account), VPC: orDash(vpc), Source: addrPart(addr),
-		Records: v[contactRecords], First: v[contactFirst], Last: v[contactLast],
-		Targets: &c.targets[row], Samples: c.samples[row],
+	if to.Account != string(account) {
+		to.Account = orDash(account)
 	}
+	if to.VPC != string(vpc) {
+		to.VPC = orDash(vpc)
+	}
+	addr, _, _ := nextPart(rest)
+	to.Source = addrPart(addr)
+	v := c.table.Values(row)
+	to.Records, to.First, to.Last = v[contactRecords], v[contactFirst], v[contactLast]
+	to.Targets, to.Samples = &c.targets[row], c.samples[row]
 }
 
 // add takes what one record tells of a contact. scratch is overwritten and
@@ -179,8 +187,9 @@ func (c *Contacts) fold(keep int, internal func(netip.Addr) bool) {
 		return
 	}
 	rows := make([]int, 0, keep)
+	var at Contact
 	for _, row := range c.table.Ranked(c.Len()) {
-		if len(rows) < keep || internal(c.at(row).Source) {
+		if c.read(row, &at); len(rows) < keep || internal(at.Source) {
 			rows = append(rows, row)
 		}
 	}

@@ -42,6 +42,15 @@ func (p *Pane) Entries() int {
 	return n
 }
 
+// room is how many rows the pane's tables have memory for.
+func (p *Pane) room() int {
+	n := p.contacts.table.room() + p.loads.table.room()
+	for _, t := range p.views {
+		n += t.room()
+	}
+	return n
+}
+
 func (p *Pane) foldSources(keep int, internal func(netip.Addr) bool) int {
 	before := p.Entries()
 	for i, t := range p.views {

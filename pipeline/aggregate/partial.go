@@ -19,6 +19,7 @@ type Partial struct {
 	// time is unknown. They count in the totals of views only.
 	untimed *Pane
 	spare   []*Pane // emptied panes, to be used again
+	room    int     // rows that the spare panes have room for
 }
 
 // Counts are the totals of a slice that belong to no view.
@@ -79,9 +80,7 @@ func (p *Partial) Pane(start int64) *Pane {
 	if pane != nil {
 		return pane
 	}
-	if n := len(p.spare); n > 0 {
-		pane, p.spare = p.spare[n-1], p.spare[:n-1]
-	} else {
+	if pane = p.unspare(); pane == nil {
 		pane = newPane(p.plan)
 	}
 	p.panes[start] = pane
@@ -102,12 +101,33 @@ func (p *Partial) Take(start int64) *Pane {
 	return pane
 }
 
-// Recycle gives a pane back whose content is no longer needed.
+// The bounds of what is kept for use again: a few panes of whatever size, and
+// more while they are small. One slice of a file can reach over many panes.
+const (
+	sparePanes = 4
+	spareRows  = 1 << 18
+)
+
+// Recycle gives a pane back whose content is no longer needed, or nil.
 func (p *Partial) Recycle(pane *Pane) {
-	if len(p.spare) < 4 {
-		pane.Reset()
-		p.spare = append(p.spare, pane)
+	if pane == nil || len(p.spare) >= sparePanes && p.room+pane.room() > spareRows {
+		return
 	}
+	pane.Reset()
+	p.spare = append(p.spare, pane)
+	p.room += pane.room()
+}
+
+// unspare takes back a pane that Recycle kept, nil when there is none.
+func (p *Partial) unspare() *Pane {
+	n := len(p.spare) - 1
+	if n < 0 {
+		return nil
+	}
+	pane := p.spare[n]
+	p.spare = p.spare[:n]
+	p.room -= pane.room()
+	return pane
 }
 
 // Empty reports whether nothing was folded into the partial.
@@ -145,6 +165,29 @@ func (p *Partial) Merge(o *Partial) {
 	for start, pane := range o.panes {
 		p.Pane(start).Merge(pane)
 	}
+}
+
+// Absorb is Merge for an o that is not needed any more, and is left empty:
+// panes that p does not have are moved, not copied.
+func (p *Partial) Absorb(o *Partial) {
+	p.Counts.Merge(&o.Counts)
+	p.untimed.Merge(o.untimed)
+	for start := range o.panes {
+		o.Recycle(p.Put(start, o.Take(start)))
+	}
+	o.Reset()
+}
+
+// Put merges a pane into the one that starts then; when there is none, it
+// becomes that. In exchange there is a pane to recycle for whoever gave it: the
+// same, an emptied one, or nil.
+func (p *Partial) Put(start int64, pane *Pane) *Pane {
+	if have := p.panes[start]; have != nil {
+		have.Merge(pane)
+		return pane
+	}
+	p.panes[start] = pane
+	return p.unspare()
 }
 
 // Reset empties the partial and keeps its memory for the next slice.

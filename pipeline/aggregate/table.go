@@ -48,6 +48,9 @@ func NewTable(schema Schema) *Table { return &Table{schema: schema, last: -1} }
 // Len returns the number of rows.
 func (t *Table) Len() int { return len(t.hashes) }
 
+// room is how many rows there is memory for.
+func (t *Table) room() int { return cap(t.hashes) }
+
 // Key returns the key of a row, valid until Reset and not to be changed.
 func (t *Table) Key(row int) []byte {
 	from := uint32(0)
@@ -88,10 +91,14 @@ func (t *Table) Row(key []byte) (row int, inserted bool) {
 	if t.last >= 0 && bytes.Equal(t.Key(t.last), key) {
 		return t.last, false
 	}
+	return t.hashed(key, xxhash.Sum64(key))
+}
+
+// hashed is Row for a key whose hash is known.
+func (t *Table) hashed(key []byte, h uint64) (row int, inserted bool) {
 	if len(t.hashes)*4 >= len(t.slots)*3 {
 		t.grow()
 	}
-	h := xxhash.Sum64(key)
 	row, slot := t.probe(key, h)
 	if row >= 0 {
 		t.last = row
@@ -161,8 +168,8 @@ func (t *Table) Reset() {
 // Merge adds all rows of o, which must have the same schema and is not
 // changed. into, when given, is called with each pair of rows.
 func (t *Table) Merge(o *Table, into func(row, from int)) {
-	for r := range o.hashes {
-		row, _ := t.Row(o.Key(r))
+	for r, h := range o.hashes {
+		row, _ := t.hashed(o.Key(r), h)
 		t.mergeValues(t.Values(row), o.Values(r))
 		if t.schema.distinct {
 			t.sets[row].Merge(&o.sets[r])

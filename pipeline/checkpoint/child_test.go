@@ -199,7 +199,7 @@ func fullDisk(dir string, fill, free func() error) error {
 		if err := store.Append(ctx, large); err == nil {
 			return fmt.Errorf("a full disk takes 1 MiB")
 		} else if fmt.Println(err); !strings.Contains(err.Error(), dir) {
-			return fmt.Errorf("%q does not name the folder", err)
+			return fmt.Errorf("error does not name the folder: %w", err)
 		}
 		if err := holds(store, "before"); err != nil {
 			return fmt.Errorf("after the error: %w", err)

@@ -84,8 +84,9 @@ const (
 )
 
 // Finding is one event of an incident: it opened, changed or closed. It holds
-// all that a sink needs, shares nothing with the detector, and survives
-// encoding/json unchanged. All times are Unix seconds of event time.
+// all that a sink needs, stays valid for good, and survives encoding/json
+// unchanged. Copies share their slices and evidence: these must not be
+// changed. All times are Unix seconds of event time.
 type Finding struct {
 	Rule    string `json:"rule"`
 	Version string `json:"version"` // of the rule

@@ -6,6 +6,7 @@ package detect
 import (
 	"iter"
 	"net/netip"
+	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
@@ -17,7 +18,8 @@ type Pane struct {
 	// Loads holds every interface that had ingress or was covered in this
 	// pane, by ascending Key.
 	Loads []Load
-	// Contacts yields every initiator of this pane by ascending key.
+	// Contacts yields every initiator of this pane once, in no particular
+	// order: what a rule finds must not depend on it.
 	Contacts iter.Seq[Contact]
 }
 
@@ -48,7 +50,7 @@ type Load struct {
 	OK, NoData, SkipData bool
 	First, Last          int64 // of its ingress records: least start, greatest end; 0 when none
 	Records              int64
-	Samples              *Samples // nil when nothing was kept
+	Samples              Sampler // nil when nothing was kept
 }
 
 // Contact is what one initiator did in one pane.
@@ -63,8 +65,13 @@ type Contact struct {
 	Targets      *aggregate.Targets
 	First, Last  int64 // least start, greatest end
 	Records      int64
-	Samples      *Samples
+	Samples      Sampler // nil when nothing was kept
 }
+
+// Sampler writes out what was sampled. That is work, and few panes end in a
+// finding: only those ask. It is valid during Detect; what it returns, perhaps
+// nil, is the caller's.
+type Sampler interface{ Samples() *Samples }
 
 // Samples are a few raw lines and top entries, best effort and outside the
 // promise of identity.
@@ -74,6 +81,19 @@ type Samples struct {
 	Ports   []TopPort
 	// Interfaces of the targets that recorded the contact, at most five.
 	Interfaces []string
+}
+
+// Samples returns a copy: samples that are written out are a Sampler too.
+func (s *Samples) Samples() *Samples {
+	if s == nil {
+		return nil
+	}
+	return &Samples{
+		Lines:      slices.Clone(s.Lines),
+		Sources:    slices.Clone(s.Sources),
+		Ports:      slices.Clone(s.Ports),
+		Interfaces: slices.Clone(s.Interfaces),
+	}
 }
 
 // TopSource is an entry of a top list; Records is too high by at most Error.

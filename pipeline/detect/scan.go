@@ -27,6 +27,7 @@ type Scan struct {
 	rule    *scanRule
 	pane    int64 // seconds
 	window  int64 // seconds of the longest window
+	least   int   // outcomes that a visit must have, unless its source is held
 	last    int64 // start of the last pane
 	sources map[sourceKey]*source
 	buckets []bucket // by ascending start
@@ -37,7 +38,7 @@ type Scan struct {
 
 	outcomes  ScanOutcomes
 	evicted   int64
-	ceiling   int // times the limits at which even the middle of a pane evicts
+	ceiling   float64 // times the limits at which even the middle of a pane evicts
 	unsaved   []*visit
 	deleted   [][]byte // keys of persisted entries
 	lastSaved int64
@@ -55,11 +56,12 @@ func newScan(rule *scanRule, pane time.Duration) *Scan {
 	s := &Scan{
 		rule: rule, pane: int64(pane / time.Second), last: math.MinInt64, lastSaved: math.MinInt64,
 		sources: make(map[sourceKey]*source), incidents: make(map[sourceKey]*source),
-		next: make(map[aggregate.Target]aggregate.Evidence), ceiling: 2,
+		next: make(map[aggregate.Target]aggregate.Evidence),
 	}
 	for _, t := range rule.tests {
 		s.window = max(s.window, s.panes(t.seconds)*s.pane)
 	}
+	s.least = s.leastOutcomes()
 	return s
 }
 
@@ -112,9 +114,11 @@ func (s *Scan) Detect(pane *Pane) []Finding {
 	return s.found
 }
 
-// visit takes the pane's contacts.
+// visit takes the pane's contacts. They come in no particular order, and all
+// that follows goes by key.
 func (s *Scan) visit(pane *Pane) {
 	s.buckets = append(s.buckets, bucket{start: pane.Start})
+	s.ceiling = s.nextCeiling()
 	if pane.Contacts == nil {
 		return
 	}
@@ -127,6 +131,9 @@ func (s *Scan) visit(pane *Pane) {
 			s.evict() // a flood of sources must not wait for the end of the pane
 		}
 	}
+	taken := &s.buckets[len(s.buckets)-1]
+	slices.SortFunc(taken.visits, func(a, b *visit) int { return compareSources(&a.source.key, &b.source.key) })
+	s.unsaved = append(s.unsaved, taken.visits...)
 }
 
 // decide judges the last pane's sources in full, now that it is known what has

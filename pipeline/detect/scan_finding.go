@@ -21,7 +21,7 @@ func (s *Scan) finding(src *source, j *judgement, time int64, pane *Pane) *strik
 	newest := j.visits[len(j.visits)-1]
 	f := Finding{
 		Rule: s.rule.name, Version: scanVersion,
-		Account: printable(src.key.account), Region: printable(newest.region),
+		Account: printable(src.key.account), Region: printable(newest.told().region),
 		Scope: printable(src.key.vpc), Key: src.key.addr.String(),
 		Severity: s.rule.severity, Confidence: HighConfidence,
 		ConfidenceScore: surpriseScore(j.score / s.rule.bound()),
@@ -58,9 +58,9 @@ func (s *Scan) finding(src *source, j *judgement, time int64, pane *Pane) *strik
 // samples returns what is kept of a visit beyond its targets, and the
 // interfaces that the finding is about.
 func (s *Scan) samples(e *ScanEvidence, v *visit) (lines []string, about []Resource) {
-	if v.samples != nil {
-		lines = printableAll(v.samples.Lines)
-		for _, id := range v.samples.Interfaces {
+	if kept := v.told().samples; kept != nil {
+		lines = printableAll(kept.Lines)
+		for _, id := range kept.Interfaces {
 			about = append(about, Resource{printable(id), TargetRole})
 		}
 	}
@@ -78,7 +78,7 @@ func (s *Scan) evidence(src *source, j *judgement) *ScanEvidence {
 	newest := j.visits[len(j.visits)-1]
 	e := &ScanEvidence{
 		Source: src.key.addr, Internal: s.rule.internal,
-		Interface: printable(newest.iface), Instance: printable(newest.instance),
+		Interface: printable(newest.told().iface), Instance: printable(newest.told().instance),
 		Sweep: j.sweep > 0, Exact: j.exact,
 		Failed: j.failed, Answered: j.answered, Unanswered: j.unanswered,
 		Rejected: j.rejected, SynOnly: j.synOnly,
@@ -171,48 +171,48 @@ func (e *ScanEvidence) scanName() string {
 
 // sentence tells who tried what where, over which time, and what came of it.
 func (e *ScanEvidence) sentence() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.scanName(), e.Source)
+	who := e.Source.String()
 	if e.Interface != "" {
-		fmt.Fprintf(&b, " (%s)", e.Interface)
+		who += " (" + e.Interface + ")"
 	}
 	about := ""
 	if !e.Exact {
 		about = "about "
 	}
 	protocol := strings.ToUpper(protocolName(e.Protocol))
-	if e.Sweep {
-		fmt.Fprintf(&b, " sent %s%s to %s%s in %s; %d did not answer where fewer than %d are expected, %d answered",
-			protocol, e.toPorts(" port"), about, count(e.Hosts, "host"), span(e.WindowSeconds),
-			int(e.Score), int(e.Threshold), e.Answered)
-		return b.String()
-	}
 	where := about + count(e.Hosts, "host")
 	if e.Target.IsValid() {
 		where = e.Target.String()
 	}
-	what := protocol + e.toPorts(" port")
+	if e.Sweep {
+		if ports := e.ports(); ports != "" {
+			where = ports + " of " + where
+		}
+		return fmt.Sprintf("%s: %s sent %s to %s in %s; %s%d did not answer where fewer than %d are expected, %d answered",
+			e.scanName(), who, protocol, where, span(e.WindowSeconds), about, int(e.Score), int(e.Threshold), e.Answered)
+	}
+	what := protocol + " " + e.ports()
 	if e.Ports > few || e.Shape != Horizontal {
 		what = fmt.Sprintf("%s%s distinct %s %s", about, thousands(int64(e.Ports)), protocol, plural(e.Ports, "port"))
 	}
-	fmt.Fprintf(&b, " tried %s on %s in %s; %s%s failed where fewer than %d are expected, %s answered",
-		what, where, span(e.WindowSeconds), about, thousands(int64(e.Failed)), e.MinFailed, thousands(int64(e.Answered)))
-	return b.String()
+	return fmt.Sprintf("%s: %s tried %s on %s in %s; %s%s failed where fewer than %d are expected, %s answered",
+		e.scanName(), who, what, where, span(e.WindowSeconds),
+		about, thousands(int64(e.Failed)), e.MinFailed, thousands(int64(e.Answered)))
 }
 
-// toPorts lists the ports when they are few; ICMP has none.
-func (e *ScanEvidence) toPorts(noun string) string {
+// ports lists the ports when they are few; ICMP has none.
+func (e *ScanEvidence) ports() string {
 	if e.Protocol == 1 || e.Protocol == 58 {
 		return ""
 	}
 	if e.Ports > few {
-		return fmt.Sprintf(" to %s", count(e.Ports, "port"))
+		return count(e.Ports, "port")
 	}
 	ports := make([]string, len(e.PortsSample))
 	for i, p := range e.PortsSample {
 		ports[i] = strconv.Itoa(int(p))
 	}
-	return plural(len(ports), noun) + " " + strings.Join(ports, ", ")
+	return plural(len(ports), "port") + " " + strings.Join(ports, ", ")
 }
 
 func plural(n int, one string) string {
@@ -233,8 +233,8 @@ func (e *ScanEvidence) arithmetic() string {
 		return fmt.Sprintf("%s without an answer in %s, at least %d make a sweep; %s got UDP, ICMP or the like and gave none, %d answered.%s",
 			count(int(e.Score), "host"), window, int(e.Threshold), count(e.Unanswered, "target"), e.Answered, estimate)
 	}
-	return fmt.Sprintf("%s in %s, %d without an answer (REJECT %d, SYN-only %d). Sequential test: log-likelihood ratio (%d - %d) * ln 4 = %.1f >= %.1f (false-alarm bound %s per source), and %d >= %d failed.%s",
-		count(targets, "first-contact target"), window, e.Failed, e.Rejected, e.SynOnly,
+	return fmt.Sprintf("%s in %s, %d without an answer (REJECT %d, SYN-only %d, RST %d). Sequential test: log-likelihood ratio (%d - %d) * ln 4 = %.1f >= %.1f (false-alarm bound %s per source), and %d >= %d failed.%s",
+		count(targets, "first-contact target"), window, e.Failed, e.Rejected, e.SynOnly, e.Failed-e.Rejected-e.SynOnly,
 		e.Failed, e.Answered, e.Score, e.Threshold, scientific(e.Alpha), e.Failed, e.MinFailed, estimate)
 }
 

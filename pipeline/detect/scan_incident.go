@@ -156,7 +156,7 @@ func (s *Scan) countWaiting(v *visit, answers *visit) {
 	}
 	s.outcomes.Answered += int64(answered)
 	s.outcomes.Unknown += int64(unknown)
-	s.outcomes.Failed += int64(max(0, v.pending-answered-unknown))
+	s.outcomes.Failed += int64(max(0, int(v.pending)-answered-unknown))
 }
 
 // answeredLater counts the waiting targets of a visit that turned out not to

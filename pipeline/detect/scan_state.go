@@ -86,9 +86,10 @@ func (v *visit) encode() []byte {
 	e.int(v.first)
 	e.int(v.last)
 	e.int(v.records)
-	e.string(v.region)
-	e.string(v.iface)
-	e.string(v.instance)
+	a := v.told()
+	e.string(a.region)
+	e.string(a.iface)
+	e.string(a.instance)
 	return v.targets.AppendBinary(e)
 }
 
@@ -98,7 +99,7 @@ func decodeVisit(b []byte) (*visit, error) {
 		d.fail()
 	}
 	v := &visit{first: d.int(), last: d.int(), records: d.int()}
-	v.region, v.iface, v.instance = d.string(), d.string(), d.string()
+	v.tell(about{region: d.string(), iface: d.string(), instance: d.string()})
 	if d.broken {
 		return nil, fmt.Errorf("visit: %w", errState)
 	}

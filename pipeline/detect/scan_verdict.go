@@ -72,8 +72,8 @@ func (s *Scan) judge(v *visit, answers *visit, final bool) (*judgement, bool) {
 func possible(visits []*visit, failed int, sweeps bool, hosts int) bool {
 	fails, unanswered := 0, 0
 	for _, v := range visits {
-		fails += v.failed + v.pending
-		unanswered += v.unknown
+		fails += int(v.failed) + int(v.pending)
+		unanswered += int(v.unknown)
 	}
 	return fails >= failed || sweeps && unanswered >= hosts
 }
@@ -97,10 +97,10 @@ func (s *Scan) weigh(visits []*visit, answers *visit, final bool) *judgement {
 		// longer has failed. A target that is in both is left out for now.
 		newest := visits[len(visits)-1]
 		waiting := j.scaled(func(t *settled) bool { return t.synOnly && t.outcome == aggregate.Failed })
-		fresh := min(waiting, newest.pending)
+		fresh := min(waiting, int(newest.pending))
 		j.failed -= fresh
 		j.synOnly -= fresh
-		j.fresh = min(j.unanswered, newest.unknown)
+		j.fresh = min(j.unanswered, int(newest.unknown))
 		j.unanswered -= j.fresh
 		j.score = float64(j.failed-j.answered) * scanWeight
 	}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
@@ -23,58 +24,101 @@ type visit struct {
 	start   int64 // of the pane
 	targets aggregate.Targets
 	// Of targets, on their own.
-	failed, pending, answered, unknown int
+	failed, pending, answered, unknown int32
 
-	first, last, records    int64
-	region, iface, instance string
-	samples                 *Samples // best effort: not persisted
-	size                    int
-	waiting                 bool // for answers, before its pending targets are counted
-	gone, stored            bool
+	first, last, records int64
+	about                *about // nil when nothing is known
+	size                 int32
+	waiting              bool // for answers, before its pending targets are counted
+	gone, stored         bool
 }
 
-// bucket holds the visits of one pane by ascending key.
+// about is what records told of a source beside its contacts. Few sources have
+// it: most come from outside and try next to nothing.
+type about struct {
+	region, iface, instance string
+	samples                 *Samples // best effort: not persisted
+}
+
+func (v *visit) told() about {
+	if v.about == nil {
+		return about{}
+	}
+	return *v.about
+}
+
+func (v *visit) tell(a about) {
+	if a != (about{}) {
+		v.about = &a
+	}
+}
+
+// bucket holds the visits of one pane, by ascending key once all are there.
 type bucket struct {
 	start  int64
 	visits []*visit
 }
 
-// The sizes that bound memory are counted in targets. A set that is no longer
-// exact holds counters beside its sample.
-const (
-	targetsPerSource = 32
-	largeSet         = 288
-)
-
-// take keeps a contact. One in which nothing failed, waits or was answered can
-// neither raise nor lower the walk, and of external sources, most of which do
-// no more than send a packet, it is not kept.
+// take counts a contact's outcomes, and keeps it when they can matter.
 func (s *Scan) take(c *Contact, start int64) {
 	o := c.Targets.Outcomes()
 	s.outcomes.Failed += int64(o.Failed)
 	s.outcomes.Answered += int64(o.Answered)
 	s.outcomes.Unknown += int64(o.Unknown)
-	if o.Failed+o.Pending+o.Answered == 0 && (s.rule.sweep == 0 || o.Unknown == 0) {
+	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	if s.slight(&o) && s.sources[key] == nil {
 		return
 	}
 	v := &visit{
 		start: start,
 		first: c.First, last: c.Last, records: c.Records,
-		region: c.Region, iface: c.Interface, instance: c.Instance,
-		samples: c.Samples.clone(), waiting: true,
+		waiting: true,
 	}
+	told := about{region: c.Region, iface: c.Interface, instance: c.Instance}
+	if c.Samples != nil {
+		told.samples = c.Samples.Samples()
+	}
+	v.tell(told)
 	v.targets.Merge(c.Targets)
 	v.weigh(&o)
-	s.add(sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}, v)
-	s.unsaved = append(s.unsaved, v)
+	s.add(key, v)
+}
+
+// slight reports whether a visit says next to nothing about a source of which
+// nothing else is known. Targets that wait for an answer, or of which a sweep
+// can be made, are never slight.
+func (s *Scan) slight(o *aggregate.Outcomes) bool {
+	return o.Failed+o.Answered < s.least && o.Pending == 0 && (s.rule.sweep == 0 || o.Unknown == 0)
+}
+
+// slightShare sets least, the number of outcomes below which a visit is slight:
+// a third of what each pane of a window needs on average for the window to
+// fire. For 300 in an hour that is 8 in five minutes. Of a source that is not
+// held yet, panes below it are forgotten; that can hide at most a third of the
+// failures that the rule asks for, and as many answers, when they come slower
+// than any pane shows. A window of a single pane is exact: one that fires holds
+// three times as many. So is a rule with a low threshold, such as that for
+// internal sources: there least is 1 and only panes without outcome are slight.
+//
+// It matters because most external sources try one or two targets and are
+// never seen again, in such numbers that keeping them is most of the work.
+const slightShare = 3
+
+func (s *Scan) leastOutcomes() int {
+	least := math.MaxInt
+	for _, t := range s.rule.tests {
+		least = min(least, t.failed/int(s.panes(t.seconds)*slightShare))
+	}
+	return max(1, least)
 }
 
 // weigh takes what a visit's targets come to on their own.
 func (v *visit) weigh(o *aggregate.Outcomes) {
-	v.failed, v.pending, v.answered, v.unknown = o.Failed, o.Pending, o.Answered, o.Unknown
+	v.failed, v.pending = int32(o.Failed), int32(o.Pending)
+	v.answered, v.unknown = int32(o.Answered), int32(o.Unknown)
 	v.size = largeSet
 	if o.Exact {
-		v.size = v.targets.Len()
+		v.size = int32(v.targets.Len())
 	}
 }
 
@@ -90,7 +134,7 @@ func (s *Scan) add(key sourceKey, v *visit) {
 	}
 	v.source = src
 	src.visits = append(src.visits, v)
-	s.size += v.size
+	s.size += int(v.size)
 	b := &s.buckets[len(s.buckets)-1]
 	b.visits = append(b.visits, v)
 }
@@ -146,7 +190,7 @@ func (s *Scan) expire() {
 func (s *Scan) drop(v *visit) {
 	src := v.source
 	src.visits = src.visits[1:]
-	s.size -= v.size
+	s.size -= int(v.size)
 	v.gone = true
 	s.unsave(v)
 	if len(src.visits) == 0 {
@@ -157,71 +201,6 @@ func (s *Scan) drop(v *visit) {
 	}
 }
 
-// evict drops the least suspicious sources until the table is within its
-// limits: those with the fewest failures, then by key. A source with an open
-// incident stays.
-func (s *Scan) evict() {
-	if !s.over(1) {
-		return
-	}
-	for _, src := range s.leastSuspicious() {
-		if !s.over(1) {
-			break
-		}
-		s.evicted++
-		for len(src.visits) > 0 {
-			v := src.visits[0]
-			s.countWaiting(v, nil)
-			s.drop(v)
-		}
-	}
-	s.ceiling = max(2, 2*s.held/s.rule.sources, 2*s.size/(s.rule.sources*targetsPerSource))
-}
-
-// over reports whether the table is above so many times its limits.
-func (s *Scan) over(times int) bool {
-	sources := times * s.rule.sources
-	return s.held > sources || s.size > sources*targetsPerSource
-}
-
-func (s *Scan) leastSuspicious() []*source {
-	type candidate struct {
-		weight int
-		*source
-	}
-	var candidates []candidate
-	for _, src := range s.sources {
-		if len(src.visits) == 0 || src.incident != nil && src.incident.Closed == 0 {
-			continue
-		}
-		weight := 0
-		for _, v := range src.visits {
-			weight += v.failed + v.pending
-		}
-		candidates = append(candidates, candidate{weight, src})
-	}
-	slices.SortFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.weight, b.weight), compareSources(&a.key, &b.key))
-	})
-	out := make([]*source, len(candidates))
-	for i, c := range candidates {
-		out[i] = c.source
-	}
-	return out
-}
-
 func compareSources(a, b *sourceKey) int {
 	return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.vpc, b.vpc), a.addr.Compare(b.addr))
-}
-
-func (s *Samples) clone() *Samples {
-	if s == nil {
-		return nil
-	}
-	return &Samples{
-		Lines:      slices.Clone(s.Lines),
-		Sources:    slices.Clone(s.Sources),
-		Ports:      slices.Clone(s.Ports),
-		Interfaces: slices.Clone(s.Interfaces),
-	}
 }

@@ -129,7 +129,7 @@ func (s *Spike) newIngress(key Key, start int64) *ingress {
 // inspect tests one interface's pane, moves its incident on, and learns.
 func (s *Spike) inspect(in *ingress, load *Load, pane *Pane) {
 	counts := countsOf(load)
-	t := s.test(in, &counts, pane.Start)
+	t := s.test(in, counts, pane.Start)
 	usual := !load.SkipData // a pane with records missing tells no normal level
 	if usual {
 		in.remember(&counts, pane.Start)
@@ -154,7 +154,7 @@ func countsOf(load *Load) [NumMeasures]int64 {
 // tested is the outcome of the test of one interface's pane.
 type tested struct {
 	done     bool // false in the first panes of an interface
-	counts   *[NumMeasures]int64
+	counts   [NumMeasures]int64
 	expected [NumMeasures]expected
 	phi      [NumMeasures]float64
 	lnP      [NumMeasures]float64
@@ -174,7 +174,7 @@ func (t *tested) hits() []Measure {
 	return out
 }
 
-func (s *Spike) test(in *ingress, counts *[NumMeasures]int64, start int64) tested {
+func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested {
 	t := tested{done: in.seen >= recentPanes, counts: counts}
 	if !t.done {
 		return t

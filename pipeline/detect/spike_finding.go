@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -48,9 +49,12 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 	for i := range e.Measures {
 		f.Types = append(f.Types, e.Measures[i].Measure.String())
 	}
-	if load.Samples != nil {
-		f.Lines = printableAll(load.Samples.Lines)
-		e.TopSources, e.TopPorts = slices.Clone(load.Samples.Sources), slices.Clone(load.Samples.Ports)
+	if load.Samples == nil {
+		return st
+	}
+	if kept := load.Samples.Samples(); kept != nil {
+		f.Lines = printableAll(kept.Lines)
+		e.TopSources, e.TopPorts = kept.Sources, kept.Ports
 	}
 	return st
 }
@@ -162,11 +166,20 @@ func (e *SpikeEvidence) arithmetic() string {
 		if m.Measure == Bytes {
 			unit = " KiB"
 		}
-		parts[i] = fmt.Sprintf("%s x=%d%s, mu=%.4g%s (%s), phi=%.2f, p=%s",
-			m.Measure.noun(), m.Observed, unit, m.Expected, unit, m.basis(), m.Phi, probability(m.LnP))
+		parts[i] = fmt.Sprintf("%s x=%d%s, mu=%s%s (%s), phi=%.2f, %s",
+			m.Measure.noun(), m.Observed, unit, level(m.Expected), unit, m.basis(), m.Phi, probability(m.LnP))
 	}
 	return fmt.Sprintf("Two-baseline negative-binomial test, P[X >= x] against alpha=%s: %s.",
 		scientific(e.Measures[0].Alpha), strings.Join(parts, "; "))
+}
+
+// level writes an expected count: whole, unless it is small.
+func level(mu float64) string {
+	decimals := 0
+	if mu < 100 {
+		decimals = 1
+	}
+	return strconv.FormatFloat(mu, 'f', decimals, 64)
 }
 
 func (m *MeasureEvidence) basis() string {

@@ -57,20 +57,21 @@ func span(seconds int64) string {
 // leastP is the least probability that is written as a number.
 const leastP = 1e-300
 
-// probability writes e^lnP with two digits: 4.8e-30.
+// probability writes p = e^lnP with two digits: p=4.8e-30.
 func probability(lnP float64) string {
 	if lnP < math.Log(leastP) {
-		return "<1e-300"
+		return "p<1e-300"
 	}
-	return scientific(math.Exp(lnP))
+	return "p=" + scientific(math.Exp(lnP))
 }
 
-// scientific writes a number with two digits and no padding of the exponent.
+// scientific writes a number with at most two digits and no padding: 5.8e-7.
 func scientific(v float64) string {
 	mantissa, exponent, found := strings.Cut(strconv.FormatFloat(v, 'e', 1, 64), "e")
 	if !found {
 		return mantissa
 	}
+	mantissa = strings.TrimSuffix(mantissa, ".0")
 	n, err := strconv.Atoi(exponent)
 	if err != nil || n == 0 {
 		return mantissa

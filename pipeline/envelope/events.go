@@ -76,7 +76,7 @@ func (d *Decoder) giveUp(offset int, err error) {
 	switch {
 	case d.err == nil:
 		d.err = &Error{Layer: "json", Offset: offset, Count: 1, Err: err}
-	case d.cut && err == errCut:
+	case d.cut && errors.Is(err, errCut):
 	default:
 		d.err.Count++
 	}

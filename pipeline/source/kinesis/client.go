@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/smithy-go/logging"
 )
 
 // API is what the source calls; *kinesis.Client of the AWS SDK has it. Calls
@@ -39,6 +40,7 @@ func NewClient(cfg Config) (*kinesis.Client, error) {
 	local := isLoopback(cfg.Endpoint)
 	// A BuildableClient, not a *http.Client: AWS_CA_BUNDLE needs to reach its transport.
 	options := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}), // what matters comes back as an error
 		config.WithHTTPClient(awshttp.NewBuildableClient().
 			WithTimeout(callTimeout).
 			WithTransportOptions(func(t *http.Transport) {

@@ -163,7 +163,7 @@ func TestProblems(t *testing.T) {
 	f("name: a\n---\n", "2: a second document begins here; accepted: one document in a file")
 	f("name: a\nbeds:\n\t- x", "3: not YAML: found character that cannot start any token")
 	f("{}", "1: name: is missing; accepted: a text")
-	f("nmae: a", "1: name: is missing; accepted: a text", "1: nmae: unknown key; did you mean name?")
+	f("namee: a", "1: name: is missing; accepted: a text", "1: namee: unknown key; did you mean name?")
 	f("name:\nNAME: a", "1: name: is empty; accepted: a text", "2: NAME: unknown key; did you mean name?")
 	f("name: a\npond: {x: y}\nseason: autumn\nbeds:\n  - {plants: a, fence: high}",
 		"2: pond: is not available in this version",

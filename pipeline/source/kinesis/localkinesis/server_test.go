@@ -3,6 +3,7 @@ package localkinesis
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -256,8 +257,8 @@ func FuzzRequest(f *testing.F) {
 			t.Skip()
 		}
 		if _, err := do(w.server, json.NewDecoder(bytes.NewReader(body))); err != nil {
-			known, ok := err.(*apiError)
-			if !ok || known.status != http.StatusBadRequest {
+			var known *apiError
+			if !errors.As(err, &known) || known.status != http.StatusBadRequest {
 				t.Errorf("%s %q: %v", operation, body, err)
 			}
 		}

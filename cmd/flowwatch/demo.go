@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/simulate"
+	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/pipeline/source/kinesis/localkinesis"
+)
+
+type demoCmd struct {
+	Duration time.Duration `help:"How long to run; 0 is until it is interrupted." default:"0"`
+	Speed    float64       `help:"How many times faster than the clock event time runs, 1 to 1000." default:"300"`
+	Listen   string        `help:"host:port of /metrics, /healthz and /readyz." default:"127.0.0.1:9464"`
+	Seed     uint64        `help:"Of the simulated traffic." default:"1"`
+}
+
+const (
+	demoStream = "vpc-flow-logs"
+	demoRegion = "eu-central-1"
+	// demoPast is how far in the past the demo's event time begins: it can run
+	// fast until it has caught up with the clock.
+	demoPast = 7 * 24 * time.Hour
+)
+
+// Validate is called by the command line.
+func (c *demoCmd) Validate() error {
+	switch {
+	case c.Duration < 0:
+		return fmt.Errorf("--duration: %s is negative; accepted: 0s or more", c.Duration)
+	case !(c.Speed >= 1 && c.Speed <= 1000):
+		return fmt.Errorf("--speed: %g; accepted: 1 to 1000", c.Speed)
+	}
+	return checkListen(c.Listen)
+}
+
+// Run runs the whole system on this machine: a Kinesis endpoint on loopback,
+// simulated traffic with attacks on a stream of two shards, and the service
+// that consumes it.
+func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
+	if c.Duration > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, c.Duration)
+		defer stop()
+	}
+	clock := newFastClock(e.Now().Add(-demoPast).Truncate(time.Hour), c.Speed, e.Now)
+	traffic, err := simulate.New(simulate.Config{Seed: c.Seed, Start: clock.start, Scenarios: simulate.Demo()})
+	if err != nil {
+		return err
+	}
+	server, err := localkinesis.New(localkinesis.Options{Clock: clock.Now})
+	if err != nil {
+		return fmt.Errorf("start the local Kinesis endpoint: %w", err)
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	state, err := os.MkdirTemp("", "flowwatch-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(state)) }()
+
+	inner := *e
+	inner.Now = clock.Now
+	// Some of the simulated lines are broken on purpose; the summary counts them.
+	inner.Log = e.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))
+	s, err := assemble(ctx, &inner, c.config(server.URL(), filepath.Join(state, "state"), traffic))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	feed, err := newFeed(ctx, server.URL(), clock, traffic)
+	if err != nil {
+		return err
+	}
+	c.greet(e, traffic)
+	var feeding errgroup.Group
+	feeding.Go(func() error { return feed.run(ctx) })
+	err = s.run(ctx, c.Listen, func(string) {})
+	if err = errors.Join(err, feeding.Wait()); err != nil {
+		return err
+	}
+	c.summarize(e, s.pipeline.Published())
+	return nil
+}
+
+// config is the configuration of the demo's service.
+func (c *demoCmd) config(endpoint, state string, traffic *simulate.Generator) *Config {
+	cfg := defaultConfig()
+	stream := &KinesisConfig{Config: kinesis.DefaultConfig()}
+	stream.Stream, stream.Region, stream.Endpoint, stream.Start = demoStream, demoRegion, endpoint, kinesis.StartTrimHorizon
+	cfg.Sources = []SourceConfig{{Kinesis: stream, Format: []string{traffic.Format()}}}
+	cfg.Networks.Internal = append(cfg.Networks.Internal, traffic.Internal()...)
+	cfg.Checkpoint.File.Dir, cfg.Checkpoint.Every = state, time.Second
+	cfg.Listen = c.Listen
+	cfg.complete()
+	return &cfg
+}
+
+// greet says what is about to happen, on Stderr: findings go to Stdout.
+func (c *demoCmd) greet(e *env, traffic *simulate.Generator) {
+	fmt.Fprintf(e.Stderr, `flowwatch demo: simulated VPC traffic on a local Kinesis stream, %gx the clock.
+Metrics: http://%s/metrics    End: Ctrl-C
+Attacks to come, by event time (findings follow when their windows close, 15 to
+25 minutes later: a few seconds here):
+`, c.Speed, c.Listen)
+	for _, t := range traffic.Truth() {
+		fmt.Fprintf(e.Stderr, "  %s  %-14s %-14s %s\n", t.Start.UTC().Format("2006-01-02 15:04Z"), t.Scenario, t.Rule, t.Key)
+	}
+	fmt.Fprintln(e.Stderr)
+}
+
+// summarize says what came out.
+func (c *demoCmd) summarize(e *env, p *pipeline.Published) {
+	malformed := int64(0)
+	for _, n := range p.Malformed {
+		malformed += n
+	}
+	fmt.Fprintf(e.Stderr, "\nflowwatch demo: %d records (%d ok, %d no data, %d skipped), %d malformed, %d late\n",
+		p.OK+p.NoData+p.SkipData+malformed, p.OK, p.NoData, p.SkipData, malformed, p.Late)
+	var rules []string
+	for rule := range p.Findings {
+		rules = append(rules, rule)
+	}
+	slices.Sort(rules)
+	fmt.Fprint(e.Stderr, "findings:")
+	if len(rules) == 0 {
+		fmt.Fprint(e.Stderr, " none")
+	}
+	for _, rule := range rules {
+		total := int64(0)
+		for _, n := range p.Findings[rule] {
+			total += n
+		}
+		fmt.Fprintf(e.Stderr, " %s %d", rule, total)
+	}
+	fmt.Fprintf(e.Stderr, "\nmetrics were on http://%s/metrics\n", c.Listen)
+}
