@@ -120,7 +120,6 @@ func (g *Generator) Next() *Minute {
 		for _, s := range v.sites {
 			g.background(s)
 		}
-		g.statuses(v)
 	}
 	g.lines = g.lines[:0]
 	g.minute.Start = time.Unix(g.now, 0).UTC()
@@ -130,6 +129,7 @@ func (g *Generator) Next() *Minute {
 		a.run(g)
 	}
 	for _, v := range g.vpcs {
+		g.statuses(v)
 		for _, e := range v.enis {
 			g.deliver(e)
 		}
@@ -141,16 +141,20 @@ func (g *Generator) Next() *Minute {
 	return &g.minute
 }
 
+// skipOdds is in how many minutes an interface has one in which AWS left records
+// out.
+const skipOdds = 1500
+
 // statuses writes the lines that say that an interface had no traffic, or that
-// some of it was left out.
+// some of it was left out. What it draws does not depend on the traffic.
 func (g *Generator) statuses(v *vpc) {
 	for _, e := range v.enis {
+		start, end := g.window()
+		skipped := g.rng.IntN(skipOdds) == 0
 		if e.out.len() == 0 {
-			start, end := g.window()
 			g.status(e, "NODATA", start, end)
 		}
-		if g.rng.IntN(4000) == 0 {
-			start, end := g.window()
+		if skipped {
 			g.status(e, "SKIPDATA", start, end)
 		}
 	}

@@ -109,12 +109,14 @@ func planVerticalScan(p *planning) (play, error) {
 		}
 		tries = append(tries, t)
 	}
-	p.truth.Rule, p.truth.Severity = "scan.internal", "High"
+	p.truth.Rule, p.truth.Severity = "scan.internal", "high"
 	return p.planScan(from, from.addr, tries), nil
 }
 
 // planHostSweep: the bastion tries port 3389 of the 60 first addresses of its
-// zone. Most of them are nobody's; the hosts that exist reject it.
+// zone. Most of them are nobody's; the hosts that exist reject it. A format
+// without tcp-flags doesn't tell a lone SYN from a connection, so there it
+// can't be found.
 func planHostSweep(p *planning) (play, error) {
 	from, err := p.need(bastion)
 	if err != nil {
@@ -135,7 +137,10 @@ func planHostSweep(p *planning) (play, error) {
 		}
 		tries = append(tries, t)
 	}
-	p.truth.Rule, p.truth.Severity = "scan.internal", "High"
+	p.truth.Rule, p.truth.Severity = "scan.internal", "high"
+	if p.format == V2 {
+		p.truth.Expect = ExpectNone
+	}
 	return p.planScan(from, from.addr, tries), nil
 }
 
@@ -155,7 +160,7 @@ func planExternalScan(p *planning) (play, error) {
 		tries = append(tries, try{lb.addr, lb, port, rejected}, try{b.addr, b, port, rejected})
 	}
 	source := netip.AddrFrom4([4]byte{198, 51, 100, byte(10 + p.rng.IntN(200))})
-	p.truth.Rule, p.truth.Severity = "scan.external", "Low"
+	p.truth.Rule, p.truth.Severity = "scan.external", "low"
 	return p.planScan(nil, source, tries), nil
 }
 

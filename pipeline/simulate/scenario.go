@@ -58,9 +58,9 @@ type Truth struct {
 	VPC      string    `json:"vpc"`
 	Key      string    `json:"key"` // the source's address, or the interface under attack
 	Start    time.Time `json:"start"`
-	End      time.Time `json:"end"` // of the last minute that it is seen in
-	Expect   string    `json:"expect"`
-	Severity string    `json:"severity"` // at least
+	End      time.Time `json:"end"`      // of the last minute that it is seen in
+	Expect   string    `json:"expect"`   // with the fields that the format has
+	Severity string    `json:"severity"` // at least, as detectors write it
 	// Of a scan: distinct (address, port, protocol), and what became of them.
 	Targets  int `json:"targets,omitempty"`
 	Failed   int `json:"failed,omitempty"`
@@ -86,6 +86,7 @@ var kinds = map[Kind]struct {
 type planning struct {
 	Scenario
 	vpc     *vpc
+	format  Format
 	rng     *rand.Rand // of the scenario's own: it does not disturb the background
 	minutes int
 	truth   *Truth
@@ -122,7 +123,7 @@ func (g *Generator) prepare(i int, s Scenario) error {
 		Start: time.Unix(from, 0).UTC(), End: time.Unix(from+int64(minutes)*minute, 0).UTC(),
 	}
 	rng := rand.New(rand.NewPCG(g.cfg.Seed, uint64(i)+1))
-	play, err := kind.make(&planning{Scenario: s, vpc: v, rng: rng, minutes: minutes, truth: &truth})
+	play, err := kind.make(&planning{Scenario: s, vpc: v, format: g.cfg.Format, rng: rng, minutes: minutes, truth: &truth})
 	if err != nil {
 		return fmt.Errorf("simulate: scenario %s: %w", s.Kind, err)
 	}
