@@ -13,7 +13,7 @@
 // the front half on the source's own goroutine: it takes a batch, unwraps each
 // payload (package envelope), parses each line (flowlog), decides who is who
 // (enrich) and folds the record into a partial (aggregate). There is no
-// channel on this way and no allocation per record. After 200,000 records, two
+// channel on this way and no allocation per record. After 50,000 records, two
 // seconds, or when nothing more is there to be read, the front half ends the
 // slice at a payload boundary and calls the back half's merge with it. That
 // call is the exchange between the halves: replicas that share a stream will

@@ -15,7 +15,7 @@ import (
 // A slice ends at the first payload boundary after so many records or so much
 // time, or when nothing more is there to be read.
 const (
-	sliceRecords = 200_000
+	sliceRecords = 50_000 // few panes of a file, so that they stay in the caches
 	sliceTime    = 2 * time.Second
 )
 

@@ -18,8 +18,8 @@ type tally struct {
 	stop   context.CancelCauseFunc
 
 	mu    sync.Mutex
-	total summary.Summary
-	wrong error // of the first file that no format fits
+	total *summary.Summary // of the files that are done; nil before
+	wrong error            // of the first file that no format fits
 }
 
 // misfitLines is after how many lines, none of them a record, a file is given
@@ -32,7 +32,12 @@ func (t *tally) observe(partition string) pipeline.Observer {
 	return &fileTally{all: t, path: path}
 }
 
-func (t *tally) all() *summary.Summary { return &t.total }
+func (t *tally) all() *summary.Summary {
+	if t.total == nil {
+		return new(summary.Summary)
+	}
+	return t.total
+}
 
 func (t *tally) misfit() error {
 	t.mu.Lock()
@@ -94,6 +99,10 @@ func (t *fileTally) Done() {
 	}
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
+	if t.all.total == nil {
+		t.all.total = &t.summary
+		return
+	}
 	t.all.total.Merge(&t.summary)
 }
 

@@ -38,14 +38,13 @@ func (f *Folder) Add(flow *enrich.Flow) {
 	ok := flow.Status() == flowlog.OK
 	for i := range c.panes {
 		pane := f.at(c.first + int64(i)*f.plan.Pane)
-		f.note(pane, flow)
+		bytes, packets := c.share(c.bytes, i), c.share(c.packets, i)
+		f.load(pane, flow, i == 0, bytes, packets)
 		if !ok {
 			continue
 		}
-		bytes, packets := c.share(c.bytes, i), c.share(c.packets, i)
 		if i == 0 {
 			f.views(pane, flow, bytes, packets)
-			f.load(pane, flow, bytes, packets)
 			f.contact(pane, flow)
 		} else if bytes > 0 || packets > 0 {
 			f.volumes(pane, flow, bytes, packets)
@@ -79,13 +78,6 @@ func (f *Folder) at(start int64) *Pane {
 	return f.pane
 }
 
-// note marks the interface as covered in a pane.
-func (f *Folder) note(pane *Pane, flow *enrich.Flow) {
-	if !flow.TransitGateway && (flow.Has(flowlog.InterfaceID) || flow.Has(flowlog.ResourceID)) {
-		pane.loads.cover(f.iface, flow)
-	}
-}
-
 // views counts a record in every view, with what belongs to this pane of its
 // bytes and packets.
 func (f *Folder) views(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
@@ -114,7 +106,8 @@ func (f *Folder) views(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 	}
 }
 
-// volumes counts what a later pane gets of a record: bytes and packets only.
+// volumes counts what the views of a later pane get of a record: bytes and
+// packets only.
 func (f *Folder) volumes(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 	for i, v := range f.plan.views {
 		if (v.bytes == 0 && v.packets == 0) || !v.keeps(flow) {
@@ -131,21 +124,32 @@ func (f *Folder) volumes(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 			values[v.packets] += packets
 		}
 	}
-	if attack(flow) {
-		pane.loads.addVolume(f.iface, flow, bytes, packets)
-	}
 }
 
 // attack reports whether a record can be part of an attack's ingress: replies
 // to our own connections can't.
 func attack(flow *enrich.Flow) bool { return flow.Direction == flowlog.Ingress && !flow.Reply }
 
-// load counts ingress for the spike rule.
-func (f *Folder) load(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
-	if attack(flow) {
-		pane.loads.add(f.iface, flow, sourceHash(flow))
-		pane.loads.addVolume(f.iface, flow, bytes, packets)
+// load marks the interface as covered in a pane, and counts ingress for the
+// spike rule: all of a record in the first of its panes, in the others what
+// belongs there of its bytes and packets.
+func (f *Folder) load(pane *Pane, flow *enrich.Flow, first bool, bytes, packets int64) {
+	counts := flow.Status() == flowlog.OK && attack(flow) && (first || bytes > 0 || packets > 0)
+	covers := !flow.TransitGateway && (flow.Has(flowlog.InterfaceID) || flow.Has(flowlog.ResourceID))
+	if !counts && !covers {
+		return
 	}
+	row := pane.loads.row(f.iface, flow)
+	if covers {
+		pane.loads.cover(row, flow)
+	}
+	if !counts {
+		return
+	}
+	if first {
+		pane.loads.add(row, flow, sourceHash(flow))
+	}
+	pane.loads.addVolume(row, bytes, packets)
 }
 
 func (f *Folder) contact(pane *Pane, flow *enrich.Flow) {

@@ -111,9 +111,9 @@ func (l *Loads) growSamples() {
 	l.samples = append(l.samples, Samples{})
 }
 
-// cover notes that a record of this status came for the interface.
-func (l *Loads) cover(key []byte, f *enrich.Flow) {
-	v := l.table.Values(l.row(key, f))
+// cover notes that a record of this status came for the interface of a row.
+func (l *Loads) cover(row int, f *enrich.Flow) {
+	v := l.table.Values(row)
 	switch f.Status() {
 	case flowlog.NoData:
 		v[loadNoData]++
@@ -126,8 +126,7 @@ func (l *Loads) cover(key []byte, f *enrich.Flow) {
 
 // add counts an ingress record that is no reply; its bytes and packets come
 // by addVolume. source is the hash of its source.
-func (l *Loads) add(key []byte, f *enrich.Flow, source uint64) {
-	row := l.row(key, f)
+func (l *Loads) add(row int, f *enrich.Flow, source uint64) {
 	v := l.table.Values(row)
 	start, end := f.IntOr(flowlog.Start, 0), f.IntOr(flowlog.End, 0)
 	v[loadRecords]++
@@ -149,8 +148,8 @@ func (l *Loads) add(key []byte, f *enrich.Flow, source uint64) {
 }
 
 // addVolume counts the part of a record's bytes and packets that belongs here.
-func (l *Loads) addVolume(key []byte, f *enrich.Flow, bytes, packets int64) {
-	v := l.table.Values(l.row(key, f))
+func (l *Loads) addVolume(row int, bytes, packets int64) {
+	v := l.table.Values(row)
 	v[loadBytes] += bytes
 	v[loadPackets] += packets
 }

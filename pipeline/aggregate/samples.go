@@ -43,6 +43,9 @@ type TopPort struct {
 
 func (s *Samples) addLine(line []byte) {
 	if s.count < sampleLines && len(line) <= 1024 {
+		if s.lines == nil {
+			s.lines = make([]byte, 0, sampleLines*(len(line)+len(line)/16))
+		}
 		s.lines = append(append(s.lines, line...), '\n')
 		s.count++
 	}
