@@ -46,6 +46,7 @@ type Layout struct {
 type step struct {
 	field Field // NumFields for a column that is skipped
 	kind  Kind
+	twin  Field // of an address: where the same may stand, earlier in the line; else NumFields
 }
 
 // skipped is the kind of a column whose name is unknown.
@@ -74,10 +75,10 @@ func ParseLayout(format string) (*Layout, error) {
 		f, known := byName[name]
 		if !known {
 			l.unknown = append(l.unknown, name)
-			l.columns = append(l.columns, step{NumFields, skipped})
+			l.columns = append(l.columns, step{NumFields, skipped, NumFields})
 			continue
 		}
-		l.columns = append(l.columns, step{f, f.Kind()})
+		l.columns = append(l.columns, step{f, f.Kind(), l.twin(f)})
 		l.fields[f>>6] |= 1 << (f & 63)
 	}
 	if len(l.unknown) == len(l.names) {
@@ -86,6 +87,17 @@ func ParseLayout(format string) (*Layout, error) {
 	l.timed = l.Has(Start) && l.Has(End)
 	l.transitGateway = l.Has(TGWID) || l.Has(TGWAttachmentID)
 	return l, nil
+}
+
+// twins are the ends of a packet and those of its last hop: mostly the same.
+var twins = map[Field]Field{SrcAddr: PktSrcAddr, PktSrcAddr: SrcAddr, DstAddr: PktDstAddr, PktDstAddr: DstAddr}
+
+// twin returns the twin of a field when it has a column already.
+func (l *Layout) twin(f Field) Field {
+	if twin, ok := twins[f]; ok && l.Has(twin) {
+		return twin
+	}
+	return NumFields
 }
 
 func mustLayout(format string) *Layout {

@@ -37,6 +37,7 @@ func (l *Layout) Parse(line []byte, r *Record) Reason {
 		}
 		if line[at] == '-' && endsAt(line, at+1) {
 			present[c.field>>6] &^= 1 << (c.field & 63)
+			r.spans[c.field] = span{}
 			at++
 			continue
 		}
@@ -84,6 +85,10 @@ func (r *Record) set(c step, line []byte, from int) (end int, bad Reason) {
 		}
 		r.ints[c.field] = v
 	case Addr:
+		if s := r.spans[c.twin]; same(line, s, from) {
+			r.addrs[addrSlot(c.field)], end = r.addrs[addrSlot(c.twin)], from+int(s.to-s.from)
+			break
+		}
 		a, stop, ok := address(line, from)
 		if !ok {
 			return from, ReasonAddress
@@ -99,6 +104,12 @@ func (r *Record) set(c step, line []byte, from int) (end int, bad Reason) {
 	}
 	r.spans[c.field] = span{uint32(from), uint32(end)}
 	return end, ReasonNone
+}
+
+// same reports whether the token of a span stands again at from.
+func same(line []byte, s span, from int) bool {
+	end := from + int(s.to-s.from)
+	return end > from && end <= len(line) && endsAt(line, end) && string(line[s.from:s.to]) == string(line[from:end])
 }
 
 // numeric reads a decimal number of the given kind.

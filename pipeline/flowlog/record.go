@@ -16,10 +16,10 @@ import (
 // is not "-") or null; every accessor tells the two apart.
 type Record struct {
 	line    []byte
-	present [2]uint64 // bit f: field f is present
-	spans   [NumFields]span
-	ints    [NumFields]int64 // by Field, for numeric kinds, verdict, status, direction
-	addrs   [4]netip.Addr    // by addrSlot
+	present [2]uint64           // bit f: field f is present
+	spans   [NumFields + 1]span // the last one stays empty
+	ints    [NumFields]int64    // by Field, for numeric kinds, verdict, status, direction
+	addrs   [4]netip.Addr       // by addrSlot
 
 	extra          bool // more values than columns
 	transitGateway bool // the layout is a transit gateway's

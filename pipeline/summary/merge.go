@@ -44,13 +44,5 @@ func (s *Summary) mergeTotals(t *totals, o *Summary, from *totals) {
 	t.records = add(t.records, from.records)
 	t.bytes = add(t.bytes, from.bytes)
 	t.packets = add(t.packets, from.packets)
-	if from.latest != 0 {
-		s.addTarget(t, from.latest)
-	}
-	if set := from.set(); set > 0 {
-		if t.set() == 0 {
-			s.makeSet(t)
-		}
-		s.sets[t.set()-1].Merge(o.sets[set-1])
-	}
+	s.mergeTargets(t, o, from)
 }

@@ -26,7 +26,7 @@ func (s *Summary) reportSources(r *Report, o Options) {
 			places.add(addr, t.records)
 		}
 	})
-	r.UniqueSources = s.unlessLacking(hasSource, int64(s.v4.n+s.v6.n))
+	r.UniqueSources = s.unlessLacking(hasSource, int64(s.v4.len()+s.v6.len()))
 	r.Ingress.UniqueSources = s.unlessLacking(hasSource, unique[flowlog.Ingress])
 	r.Egress.UniqueSources = s.unlessLacking(hasSource, unique[flowlog.Egress])
 	r.Unknown.UniqueSources = s.unlessLacking(hasSource, unique[0])

@@ -3,7 +3,8 @@
 //
 // Counts, sums and distinct sources are exact and do not depend on the order of
 // records, files or merges. The price is memory that grows with the number of
-// sources, about 55 bytes for an IPv4 source and 70 for an IPv6 one: good for
+// sources, about 55 bytes for an IPv4 source, 70 for an IPv6 one, and 64 more for
+// those with several targets: good for
 // analysing what lies in files, not for a service that runs for ever.
 package summary
 
@@ -70,8 +71,9 @@ type Summary struct {
 
 	v4    table[uint32]
 	v6    table[[16]byte]
-	ports table[uint32] // ingress by protocol and destination port
-	sets  []*sketch.Distinct
+	ports table[uint32]     // ingress by protocol and destination port
+	few   pages[fewTargets] // by the number in totals
+	many  []*sketch.Distinct
 }
 
 // AddNoData counts records of status NODATA.
@@ -160,48 +162,6 @@ func (s *Summary) count(f *Flow, t *totals) {
 		s.has |= hasTarget
 		s.addTarget(t, targetHash(f))
 	}
-}
-
-// addTarget puts a target into the source's set. The latest one lies in the
-// entry itself: most sources have no other, and the rest come back to it often
-// enough to spare the way to the set.
-func (s *Summary) addTarget(t *totals, hash uint64) {
-	if t.latest == hash {
-		return
-	}
-	if set := t.set(); set > 0 {
-		s.sets[set-1].Insert(hash)
-	} else if t.latest != 0 {
-		s.makeSet(t).Insert(hash)
-	}
-	t.latest = hash
-}
-
-// makeSet gives the source a set of targets, which begins with its latest one.
-func (s *Summary) makeSet(t *totals) *sketch.Distinct {
-	set := new(sketch.Distinct)
-	if t.latest != 0 {
-		set.Insert(t.latest)
-	}
-	s.sets = append(s.sets, set)
-	t.setSet(len(s.sets))
-	return set
-}
-
-// targets returns how many distinct targets an entry has.
-func (s *Summary) targets(t *totals) int64 {
-	if set := t.set(); set > 0 {
-		return int64(s.sets[set-1].Count())
-	}
-	if t.latest != 0 {
-		return 1
-	}
-	return 0
-}
-
-func targetHash(f *Flow) uint64 {
-	h := sketch.Mix(sketch.HashAddr(f.Target), uint64(f.DstPort)<<8^uint64(f.Protocol))
-	return max(h, 1) // 0 says: no target
 }
 
 // hash32 and hash128 need not be kept: they only place keys in a table.
