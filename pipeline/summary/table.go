@@ -7,7 +7,7 @@ type totals struct {
 	records int64
 	bytes   int64
 	packets int64
-	latest  uint64 // hash of the latest target, 0 for none
+	first   uint64 // hash of the first target, 0 for none
 }
 
 const (
