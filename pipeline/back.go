@@ -49,9 +49,10 @@ type back struct {
 	incidents    map[string]Incident // open, by uid
 	commits      uint64              // number of the last commit
 	windowsSaved bool
-	stale        [][]byte // prefixes of committed state that the next commit forgets
-	gone         [][]byte // and single keys
-	failing      error    // what the commit in progress failed with last
+	stale        [][]byte               // prefixes of committed state that the next commit forgets
+	gone         [][]byte               // and single keys
+	failing      error                  // what the commit in progress failed with last
+	retired      map[Partition]Position // readers that have ended since the last commit
 	urgent       chan struct{}
 }
 
@@ -59,7 +60,7 @@ func newBack(p *Pipeline) *back {
 	b := &back{
 		p: p, moved: make(chan struct{}), marks: newWatermarks(), awaited: make(map[string]bool),
 		open: aggregate.NewPartial(p.plan), pending: aggregate.NewPartial(p.plan),
-		counters: newCounters(), late: make(map[int64]int64), incidents: make(map[string]Incident), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
+		counters: newCounters(), late: make(map[int64]int64), retired: make(map[Partition]Position), incidents: make(map[string]Incident), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
 	}
 	for i, v := range p.plan.Views() {
 		b.totals = append(b.totals, newTotals(p.plan, i, v))
@@ -115,9 +116,7 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 	b.pending.Absorb(s.partial)
 	b.limitSources()
 	b.advance()
-	if s.ended {
-		b.signal()
-	}
+	b.signal() // the one that was behind may no longer hold the others back
 	return nil
 }
 
@@ -142,9 +141,11 @@ func (b *back) openStarts() []int64 {
 	return slices.Compact(starts)
 }
 
-// advance closes the panes that the watermark has passed.
+// advance closes the panes that the watermark has passed. It does nothing until
+// every source has announced its roots: one that is about to would find its
+// oldest panes closed.
 func (b *back) advance() {
-	if !b.marks.advance() {
+	if len(b.awaited) > 0 || !b.marks.advance() {
 		return
 	}
 	b.p.metrics.watermark(b.marks.global)
@@ -153,7 +154,9 @@ func (b *back) advance() {
 			b.closePane(start)
 		}
 	}
-	if b.marks.global == aggregate.Forever && b.lastPane != aggregate.Never {
+	if b.marks.global == aggregate.Forever && b.lastPane != aggregate.Never && !b.counters.Settled {
+		b.counters.Settled = true
+		b.lastLevels() // as of the last real pane
 		// What waits one more pane for an answer has waited long enough.
 		b.detect(&detect.Pane{
 			Start: b.lastPane + b.p.plan.Pane, End: b.lastPane + 2*b.p.plan.Pane,
@@ -181,6 +184,7 @@ func (b *back) closePane(start int64) {
 	b.closed = append(b.closed, start)
 	b.lastPane = start
 	b.counters.PanesClosed++
+	b.counters.Settled = false
 	b.levels = nil
 	b.p.metrics.paneClosed(time.Since(began))
 }
@@ -190,7 +194,7 @@ func (b *back) closePane(start int64) {
 func (b *back) takePane(start int64) *aggregate.Pane {
 	pane, fresh := b.open.Take(start), b.pending.Take(start)
 	if fresh != nil {
-		b.addTotals(fresh)
+		b.addTotals(fresh, start)
 	}
 	switch {
 	case pane == nil:
@@ -202,11 +206,12 @@ func (b *back) takePane(start int64) *aggregate.Pane {
 	return pane
 }
 
-// addTotals counts what a pane got since the last commit.
-func (b *back) addTotals(pane *aggregate.Pane) {
+// addTotals counts what the pane that starts at start, or Never for none, got
+// since the last commit.
+func (b *back) addTotals(pane *aggregate.Pane, start int64) {
 	for i, t := range b.totals {
 		if t != nil {
-			t.add(pane.View(i))
+			t.add(pane.View(i), start)
 		}
 	}
 }
@@ -233,7 +238,10 @@ func (b *back) hurry() {
 	}
 }
 
-// hold keeps a partition that can wait from running ahead of the others.
+// hold keeps a partition that can wait from running ahead of the others: those
+// that are still being read. One that has ended holds the global watermark
+// until its children have entered, but can't be waited for: of a merge, the
+// other parent has to end first.
 func (b *back) hold(ctx context.Context, id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -244,7 +252,7 @@ func (b *back) hold(ctx context.Context, id string) error {
 	return b.await(ctx, func() bool {
 		// While some partition has shown nothing at all, the distance is
 		// taken from where this one began.
-		return p.Watermark-max(b.marks.global, p.first) <= holdBack
+		return p.Watermark-max(b.marks.slowest(), p.first) <= holdBack
 	})
 }
 
@@ -254,11 +262,35 @@ func (b *back) register(ctx context.Context, source string, starts []Start) erro
 	for _, s := range starts {
 		b.marks.register(source, s)
 	}
+	b.announced(source)
+	b.mu.Unlock()
+	return b.p.commit(ctx)
+}
+
+// announced takes note that a source has named all its roots, or has none.
+func (b *back) announced(source string) {
 	delete(b.awaited, source)
 	b.advance()
 	b.signal()
-	b.mu.Unlock()
-	return b.p.commit(ctx)
+}
+
+// expect makes ready for the sources that will be read: each is waited for
+// until it has announced its roots, and the partitions of all others, which an
+// earlier configuration had, no longer hold event time back. Their positions
+// stay.
+func (b *back) expect(inputs []Input) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, in := range inputs {
+		b.awaited[in.Source.Name()] = true
+	}
+	for _, id := range b.partitionIDs() {
+		if p := b.marks.partitions[id]; !b.awaited[p.Source] && !p.left {
+			p.left = true
+			b.p.log.Warn("partition is of a source that the configuration no longer has; its position is kept",
+				zap.String("partition", id), zap.String("source", p.Source))
+		}
+	}
 }
 
 // resume returns what is known of a source's partitions.
@@ -289,20 +321,25 @@ func (b *back) begin(part Partition) (partition, error) {
 	}
 	p.reader = part
 	// A source that reads has announced its roots, if there was any to announce.
-	delete(b.awaited, p.Source)
-	b.signal()
+	b.announced(p.Source)
 	return *p, nil
 }
 
+// end takes note that a partition is read no further. Its reader still is told
+// of the commit that covers the last position.
 func (b *back) end(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.marks.partitions[id].reader = nil
+	p := b.marks.partitions[id]
+	b.retired[p.reader] = p.Position
+	p.reader = nil
 }
 
-// readers returns the partitions being read, with how far each has come.
+// readers returns the partitions being read, and those that were since the
+// last commit, with how far each has come.
 func (b *back) readers() map[Partition]Position {
-	at := make(map[Partition]Position)
+	at := b.retired
+	b.retired = make(map[Partition]Position)
 	for _, p := range b.marks.partitions {
 		if p.reader != nil {
 			at[p.reader] = p.Position

@@ -2,12 +2,14 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 )
@@ -36,8 +38,12 @@ type prepared struct {
 // that: acknowledgements, findings, metrics. A commit that fails is tried
 // again until it succeeds or ctx ends; meanwhile nothing is merged.
 func (p *Pipeline) commit(ctx context.Context) error {
-	p.committing.Lock()
-	defer p.committing.Unlock()
+	select {
+	case p.committing <- struct{}{}:
+		defer func() { <-p.committing }()
+	case <-ctx.Done():
+		return fmt.Errorf("commit: %w", ctx.Err())
+	}
 	if p.unsaved != nil { // ctx ended while it failed
 		if err := p.finish(ctx, p.unsaved); err != nil {
 			return err
@@ -79,8 +85,14 @@ func (p *Pipeline) save(ctx context.Context, d *checkpoint.Delta) error {
 			p.back.fail(nil)
 			return nil
 		}
-		p.back.fail(err)
+		if ctx.Err() != nil {
+			return err // interrupted: that is no failure of the store
+		}
 		p.metrics.commitFailed()
+		if errors.Is(err, checkpoint.ErrDamaged) || errors.Is(err, checkpoint.ErrClosed) {
+			return err // no try can help
+		}
+		p.back.fail(err)
 		p.log.Error("commit fails; reading has stopped until it succeeds", zap.Error(err), zap.Duration("next_try", wait))
 		select {
 		case <-ctx.Done():
@@ -155,10 +167,10 @@ func (b *back) settle() {
 			b.late[start] += n
 		}
 	}
-	b.addTotals(b.pending.Untimed())
+	b.addTotals(b.pending.Untimed(), aggregate.Never)
 	for _, start := range b.pending.Starts() {
 		fresh := b.pending.Take(start)
-		b.addTotals(fresh)
+		b.addTotals(fresh, start)
 		b.pending.Recycle(b.open.Put(start, fresh))
 	}
 	b.pending.Reset()

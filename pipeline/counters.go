@@ -30,6 +30,7 @@ type counters struct {
 	Commits       uint64                      `json:"commits"`
 	Watermark     int64                       `json:"watermark"`
 	LastPane      int64                       `json:"last_pane"`
+	Settled       bool                        `json:"settled,omitempty"` // the pane after the last one was shown to the rules, at the end of all
 }
 
 func newCounters() *counters {

@@ -23,8 +23,8 @@ const (
 // can be so much older than its delivery.
 const longestAggregation = 10 * time.Minute
 
-// futureLimit is how far ahead of its arrival a record may end.
-const futureLimit = 10 * 60
+// FutureLimit is how far ahead of its arrival a record may end, in seconds.
+const FutureLimit = 10 * 60
 
 // Observer sees every data line of one partition, for what `analyze` counts
 // beside the pipeline. Calls come from one goroutine.
@@ -68,7 +68,7 @@ func newFront(p *Pipeline, in *Input, part Partition, from *partition) (*front, 
 	f := &front{
 		p: p, input: in, partition: part,
 		n: from.Slice, position: from.Position,
-		watermark: aggregate.NewWatermark(int64(in.Lateness/time.Second), p.plan.Pane, from.Watermark),
+		watermark: aggregate.NewWatermark(int64(in.Lateness/time.Second), p.plan.Pane, from.Watermark, from.Beyond),
 		decoder:   envelope.NewDecoder(envelope.Limits{}),
 		parser:    flowlog.NewParser(in.Formats),
 		folder:    aggregate.NewFolder(p.plan),
@@ -94,7 +94,7 @@ func (f *front) run(ctx context.Context) error {
 		case errors.Is(err, io.EOF):
 			return f.cut(ctx, true)
 		case err != nil && ctx.Err() != nil:
-			return errors.Join(f.cut(context.WithoutCancel(ctx), false), ctx.Err())
+			return errors.Join(f.lastCut(ctx), ctx.Err())
 		case err != nil:
 			return err
 		}
@@ -116,6 +116,21 @@ func (f *front) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// lastCutTime bounds the merge of a slice that ends because reading does.
+const lastCutTime = 2 * time.Second
+
+// lastCut merges what was read when ctx ended. Where that can't be done at
+// once, because commits fail, it is given up: those payloads were not
+// acknowledged and are read again.
+func (f *front) lastCut(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCutTime)
+	defer cancel()
+	if err := f.cut(ctx, false); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 // payload folds one payload. Nothing in it can stop the partition: what is
@@ -202,9 +217,9 @@ func (f *front) times(timestamp int64) bool {
 // future is the latest end that can be true.
 func (f *front) future() int64 {
 	if f.arrival != 0 {
-		return f.arrival + futureLimit
+		return f.arrival + FutureLimit
 	}
-	return f.p.clock().Unix() + futureLimit
+	return f.p.clock().Unix() + FutureLimit
 }
 
 func (f *front) malformed(reason flowlog.Reason, line []byte, err error) {
@@ -247,7 +262,7 @@ func (f *front) cut(ctx context.Context, ended bool) error {
 	}
 	s := &slice{
 		partition: f.partition.ID(), n: f.n + 1, position: f.position,
-		watermark: f.watermark.At(), header: f.parser.Header(),
+		watermark: f.watermark.At(), beyond: f.watermark.Beyond(), header: f.parser.Header(),
 		ended: ended, partial: f.folder.Partial,
 	}
 	if ended {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,8 +66,8 @@ type Pipeline struct {
 	bad         *badLines
 
 	back       *back
-	committing sync.Mutex // one commit at a time
-	unsaved    *prepared  // a commit that failed when its context ended
+	committing chan struct{} // holds a token while a commit is made: one at a time
+	unsaved    *prepared     // a commit that failed when its context ended
 	published  atomic.Pointer[Published]
 	ready      atomic.Bool
 }
@@ -79,7 +78,7 @@ func New(ctx context.Context, cfg Config, d Dependencies) (*Pipeline, error) {
 		log: d.Log, clock: d.Clock, plan: d.Plan, enricher: d.Enricher, detectors: d.Detectors,
 		outlets: d.Outlets, store: d.Store, observe: d.Observe,
 		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, sources: cfg.Sources,
-		metrics: newMetrics(d.Registerer),
+		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1),
 	}
 	if p.log == nil {
 		p.log = zap.NewNop()
@@ -105,24 +104,20 @@ func (p *Pipeline) Published() *Published { return p.published.Load() }
 // what was read. It returns nil in both cases, and the first error otherwise;
 // what was merged before an error is committed too.
 func (p *Pipeline) Run(ctx context.Context, inputs ...Input) error {
-	for _, in := range inputs {
-		p.back.awaited[in.Source.Name()] = true
-	}
+	p.back.expect(inputs)
 	loop, stopLoop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLoop()
+	sources, reading := errgroup.WithContext(ctx)
+	reading, stopReading := context.WithCancel(reading)
+	defer stopReading()
 	committer := make(chan error, 1)
-	sources, ctx := errgroup.WithContext(ctx)
 	go func() {
 		err := p.commitLoop(loop)
+		stopReading() // nothing that is read could ever be committed
 		committer <- err
 	}()
 	for _, in := range inputs {
-		host := &host{p: p, in: &in}
-		sources.Go(func() error {
-			if err := in.Source.Run(ctx, host); err != nil {
-				return fmt.Errorf("source %s: %w", in.Source.Name(), err)
-			}
-			return nil
-		})
+		sources.Go(func() error { return p.read(reading, &in) })
 	}
 	p.ready.Store(true)
 	err := sources.Wait()
@@ -131,11 +126,23 @@ func (p *Pipeline) Run(ctx context.Context, inputs ...Input) error {
 	return errors.Join(err, <-committer, p.Commit(context.WithoutCancel(ctx)))
 }
 
+// read runs one source. Where it has ended, nobody waits for it any more.
+func (p *Pipeline) read(ctx context.Context, in *Input) error {
+	err := in.Source.Run(ctx, &host{p: p, in: in})
+	p.back.mu.Lock()
+	p.back.announced(in.Source.Name())
+	p.back.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("source %s: %w", in.Source.Name(), err)
+	}
+	return nil
+}
+
 // shutdownCommit is how long a last commit may take, retries included.
-const shutdownCommit = 15 * time.Second
+const shutdownCommit = 4 * time.Second
 
 // Commit commits what was merged and what outlets are done with. It gives up
-// after 15 s: what isn't durable then is read again after a restart.
+// after 4 s: what isn't durable then is read again after a restart.
 func (p *Pipeline) Commit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shutdownCommit)
 	defer cancel()

@@ -95,7 +95,23 @@ func (t *totals) publish() []Series {
 		all = append(all, Series{Labels: s.labels, Values: values[at:len(values):len(values)]})
 	}
 	slices.SortFunc(all, func(a, b Series) int { return slices.CompareFunc(a.Labels, b.Labels, cmp.Compare[string]) })
-	return all
+	return distinct(all)
+}
+
+// distinct adds up neighbours with equal labels: a key may well be called
+// "other".
+func distinct(all []Series) []Series {
+	kept := all[:0]
+	for _, s := range all {
+		if n := len(kept); n > 0 && slices.Equal(kept[n-1].Labels, s.Labels) {
+			for i, v := range s.Values {
+				kept[n-1].Values[i] = aggregate.Add(kept[n-1].Values[i], v)
+			}
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept
 }
 
 func (g *gauges) publish() []Series {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -149,6 +150,9 @@ func (r *restorer) finish() error {
 	b.commits = b.counters.Commits
 	b.windowsSaved = bytes.Equal(r.windows, windowsOf(b.p.plan))
 	b.marks.global, b.lastPane = b.counters.Watermark, b.counters.LastPane
+	if b.marks.global == aggregate.Forever {
+		b.reopen()
+	}
 	b.marks.leave()
 	for _, t := range b.totals {
 		if t != nil {
@@ -168,7 +172,31 @@ func (r *restorer) finish() error {
 			return err
 		}
 	}
+	r.forgetIncidents()
 	return r.restorePanes()
+}
+
+// reopen takes the watermark back from the end of all time, where it stands
+// when everything had ended, to the end of what the detectors have been shown:
+// what is read from now on may be newer than that.
+func (b *back) reopen() {
+	b.marks.global = aggregate.Never
+	if b.lastPane != aggregate.Never {
+		b.marks.global = b.lastPane + 2*b.p.plan.Pane
+	}
+}
+
+// forgetIncidents drops the open incidents of rules whose state starts empty,
+// or that the configuration no longer has: nothing would ever close them.
+func (r *restorer) forgetIncidents() {
+	b := r.b
+	for uid, incident := range b.incidents {
+		kept := slices.ContainsFunc(b.rules, func(rule *rule) bool { return rule.saved && rule.Name() == incident.Rule })
+		if !kept {
+			delete(b.incidents, uid)
+			b.gone = append(b.gone, []byte(keyIncident+uid))
+		}
+	}
 }
 
 func (r *restorer) restorePanes() error {

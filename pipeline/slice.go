@@ -10,6 +10,7 @@ type slice struct {
 	n         uint64 // 1, 2, 3... of the partition
 	position  Position
 	watermark int64 // the partition's, after the slice
+	beyond    int   // of the watermark: records in a row that leap ahead
 	header    string
 	ended     bool
 	children  []Start

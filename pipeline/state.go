@@ -33,6 +33,7 @@ type partition struct {
 	Position  Position `json:"position"`
 	Slice     uint64   `json:"slice"` // number of the last merged slice
 	Watermark int64    `json:"watermark"`
+	Beyond    int      `json:"beyond,omitempty"` // records in a row that leap ahead: see aggregate.Watermark
 	Header    string   `json:"header,omitempty"` // the header line in force
 	Ended     bool     `json:"ended,omitempty"`
 	Children  []Start  `json:"children,omitempty"`
@@ -40,7 +41,7 @@ type partition struct {
 
 	first   int64     // its watermark after the first slice of this process
 	changed bool      // since the last commit
-	left    bool      // ended, and all children have entered
+	left    bool      // holds no watermark: ended with all children entered, or of no source that is read
 	reader  Partition // while Work reads it
 }
 

@@ -31,7 +31,7 @@ type totals struct {
 type series struct {
 	labels  []string
 	values  []int64 // of the integer measures, in their order
-	touched int64   // global watermark when it last grew
+	touched int64   // start of the newest pane that it grew in, Never when in none
 	changed bool    // since the last commit
 }
 
@@ -42,13 +42,15 @@ func newTotals(plan *aggregate.Plan, index int, view aggregate.View) *totals {
 	return &totals{index: index, id: plan.ViewID(index), view: view, plan: plan, series: make(map[string]*series)}
 }
 
-// add counts the rows of one pane's table. New keys are admitted while there is
-// room, the ones with most records first.
-func (t *totals) add(rows *aggregate.Table) {
+// add counts the rows of the table of the pane that starts at pane, Never for
+// records that are in none. New keys are admitted while there is room, the ones
+// with most records first. A key that was quiet for its whole life returns from
+// 0, be it that a commit has dropped it meanwhile or not.
+func (t *totals) add(rows *aggregate.Table, pane int64) {
 	var fresh []int
 	for row := range rows.Len() {
 		if s := t.series[string(rows.Key(row))]; s != nil {
-			s.grow(rows.Values(row)[1:])
+			s.grow(rows.Values(row)[1:], pane)
 		} else {
 			fresh = append(fresh, row)
 		}
@@ -66,7 +68,7 @@ func (t *totals) add(rows *aggregate.Table) {
 			key = otherKey
 			t.folded++
 		}
-		t.admit(key).grow(rows.Values(row)[1:])
+		t.admit(key).grow(rows.Values(row)[1:], pane)
 	}
 }
 
@@ -82,7 +84,7 @@ func (t *totals) room() int {
 func (t *totals) admit(key string) *series {
 	s := t.series[key]
 	if s == nil {
-		s = &series{labels: t.labels(key), values: make([]int64, t.plan.Width(t.index))}
+		s = &series{labels: t.labels(key), values: make([]int64, t.plan.Width(t.index)), touched: aggregate.Never}
 		t.series[key] = s
 	}
 	return s
@@ -95,9 +97,15 @@ func (t *totals) labels(key string) []string {
 	return t.plan.KeyLabels(t.index, []byte(key))
 }
 
-func (s *series) grow(by []int64) {
+func (s *series) grow(by []int64, pane int64) {
+	if pane != aggregate.Never {
+		if s.touched != aggregate.Never && pane-s.touched >= seriesLife {
+			clear(s.values)
+		}
+		s.touched = max(s.touched, pane)
+	}
 	for i, n := range by {
-		s.values[i] += n
+		s.values[i] = aggregate.Add(s.values[i], n)
 	}
 	s.changed = true
 }
@@ -109,16 +117,13 @@ func (t *totals) changes(watermark int64, visit func(key string, value []byte)) 
 	ages := watermark != aggregate.Never && watermark != aggregate.Forever
 	for key, s := range t.series {
 		switch {
-		case s.changed:
-			s.changed = false
-			s.touched = watermark
-			visit(key, s.encode())
-		case ages && s.touched == aggregate.Never:
-			s.touched = watermark
-			visit(key, s.encode())
-		case ages && watermark-s.touched >= seriesLife:
+		case ages && s.touched != aggregate.Never && watermark-s.touched >= seriesLife+t.plan.Pane:
+			// Whatever grows it from now on lies a life after touched.
 			delete(t.series, key)
 			visit(key, nil)
+		case s.changed:
+			s.changed = false
+			visit(key, s.encode())
 		}
 	}
 }

@@ -79,6 +79,18 @@ func (w *watermarks) advance() bool {
 	return true
 }
 
+// slowest returns the least watermark of the partitions that are still to be
+// read to their end.
+func (w *watermarks) slowest() int64 {
+	least := int64(aggregate.Forever)
+	for _, p := range w.partitions {
+		if !p.Ended && !p.left {
+			least = min(least, p.Watermark)
+		}
+	}
+	return least
+}
+
 // merged takes note of a slice that was merged.
 func (w *watermarks) merged(s *slice) error {
 	p := w.partitions[s.partition]
@@ -93,7 +105,7 @@ func (w *watermarks) merged(s *slice) error {
 	if p.first == aggregate.Never {
 		p.first = s.watermark
 	}
-	p.Slice, p.Watermark, p.Header = s.n, s.watermark, s.header
+	p.Slice, p.Watermark, p.Beyond, p.Header = s.n, s.watermark, s.beyond, s.header
 	if s.position != "" {
 		p.Position = s.position
 	}

@@ -46,7 +46,7 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
-	source, err := file.Open(file.Config{Paths: c.Paths, Stdin: e.Stdin, Lateness: c.Lateness, Probe: probe(formats)})
+	source, err := file.Open(file.Config{Paths: c.Paths, Stdin: e.Stdin, Lateness: c.Lateness, Probe: probe(formats, e.Now)})
 	if err != nil {
 		return usageError{err}
 	}

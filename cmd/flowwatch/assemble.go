@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -116,7 +118,8 @@ func rulesOf(cfg *RulesConfig, pane time.Duration) (detectors []detect.Detector,
 }
 
 func (s *service) openSources(e *env) error {
-	for i, c := range s.cfg.Sources {
+	for i := range s.cfg.Sources {
+		c := &s.cfg.Sources[i]
 		formats, err := layouts(c.Format)
 		if err != nil {
 			return usageError{err}
@@ -127,16 +130,22 @@ func (s *service) openSources(e *env) error {
 			source, err = kinesis.New(c.Kinesis.Config, kinesis.Dependencies{Log: s.log, Registerer: s.registry})
 		default:
 			source, err = file.Open(file.Config{
-				Name: fmt.Sprintf("file:%d", i), Paths: c.File.Paths, Stdin: e.Stdin,
-				Lateness: s.cfg.Windows.AllowedLateness, Probe: probe(formats),
+				Name: fileSourceName(c.File.Paths), Paths: c.File.Paths, Stdin: e.Stdin,
+				Lateness: s.cfg.Windows.AllowedLateness, Probe: probe(formats, e.Now),
 			})
 		}
 		if err != nil {
-			return fmt.Errorf("sources[%d]: %w", i, err)
+			return usageError{fmt.Errorf("sources[%d]: %w", i, err)}
 		}
 		s.inputs = append(s.inputs, pipeline.Input{Source: source, Formats: formats, Lateness: s.cfg.Windows.AllowedLateness})
 	}
 	return nil
+}
+
+// fileSourceName names a source by what it reads and not by its place in the
+// configuration: positions are kept under it.
+func fileSourceName(paths []string) string {
+	return fmt.Sprintf("file:%08x", crc32.ChecksumIEEE([]byte(strings.Join(paths, "\n"))))
 }
 
 func layouts(formats []string) ([]*flowlog.Layout, error) {

@@ -83,10 +83,12 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 		return err
 	}
 	c.greet(e, traffic)
-	var feeding errgroup.Group
-	feeding.Go(func() error { return feed.run(ctx) })
-	err = s.run(ctx, c.Listen, func(string) {})
-	if err = errors.Join(err, feeding.Wait()); err != nil {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var both errgroup.Group // whichever fails ends the other
+	both.Go(func() error { defer stop(); return feed.run(ctx) })
+	both.Go(func() error { defer stop(); return s.run(ctx, c.Listen, func(string) {}) })
+	if err := both.Wait(); err != nil {
 		return err
 	}
 	c.summarize(e, s.pipeline.Published())

@@ -74,7 +74,7 @@ func (t *fileTally) Flow(f *enrich.Flow, late bool) {
 		Direction: f.Direction, Source: f.Source, Target: f.Target,
 		DstPort: f.IntOr(flowlog.DstPort, summary.Null), Protocol: f.IntOr(flowlog.Protocol, summary.Null),
 		Packets: f.IntOr(flowlog.Packets, summary.Null), Bytes: f.IntOr(flowlog.Bytes, summary.Null),
-		Action: f.Action(), Start: f.IntOr(flowlog.Start, 0), End: f.IntOr(flowlog.End, 0),
+		Action: f.Action(), Start: f.IntOr(flowlog.Start, summary.Null), End: f.IntOr(flowlog.End, summary.Null),
 	})
 }
 

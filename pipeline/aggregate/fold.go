@@ -93,11 +93,11 @@ func (f *Folder) views(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 		for j, m := range v.measures {
 			switch m.op {
 			case opBytes:
-				values[j+1] += bytes
+				values[j+1] = Add(values[j+1], bytes)
 			case opPackets:
-				values[j+1] += packets
+				values[j+1] = Add(values[j+1], packets)
 			default:
-				values[j+1] += m.of(flow)
+				values[j+1] = Add(values[j+1], m.of(flow))
 			}
 		}
 		if v.distinct && flow.Source.IsValid() {
@@ -118,10 +118,10 @@ func (f *Folder) volumes(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 		row, _ := t.Row(f.key)
 		values := t.Values(row)
 		if v.bytes > 0 {
-			values[v.bytes] += bytes
+			values[v.bytes] = Add(values[v.bytes], bytes)
 		}
 		if v.packets > 0 {
-			values[v.packets] += packets
+			values[v.packets] = Add(values[v.packets], packets)
 		}
 	}
 }

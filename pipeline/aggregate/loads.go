@@ -150,8 +150,8 @@ func (l *Loads) add(row int, f *enrich.Flow, source uint64) {
 // addVolume counts the part of a record's bytes and packets that belongs here.
 func (l *Loads) addVolume(row int, bytes, packets int64) {
 	v := l.table.Values(row)
-	v[loadBytes] += bytes
-	v[loadPackets] += packets
+	v[loadBytes] = Add(v[loadBytes], bytes)
+	v[loadPackets] = Add(v[loadPackets], packets)
 }
 
 func (l *Loads) merge(o *Loads) {

@@ -242,7 +242,11 @@ func (c *compiled) appendKey(key []byte, f *enrich.Flow) []byte {
 		k := &c.by[i]
 		switch k.kind {
 		case kindText:
-			key = appendPart(key, f.Text(k.field))
+			part := f.Text(k.field)
+			if part == nil && k.field == flowlog.InterfaceID {
+				part = f.Text(flowlog.ResourceID) // a regional NAT gateway has no interface
+			}
+			key = appendPart(key, part)
 		case kindDirection:
 			key = appendPart(key, []byte(directions[f.Direction]))
 		default:

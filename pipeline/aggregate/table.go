@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"bytes"
+	"math"
 	"sort"
 
 	"github.com/cespare/xxhash/v2"
@@ -186,11 +187,20 @@ func (t *Table) mergeValues(to, from []int64) {
 	}
 }
 
+// Add returns the sum of two counts, or the greatest int64 when that is less:
+// one hostile record must not turn a counter negative. It stays associative.
+func Add(a, b int64) int64 {
+	if s := a + b; s >= a {
+		return s
+	}
+	return math.MaxInt64
+}
+
 // of combines two values.
 func (m merge) of(a, b int64) int64 {
 	switch m {
 	case sum:
-		return a + b
+		return Add(a, b)
 	case least:
 		if a == 0 || (b != 0 && b < a) {
 			return b

@@ -26,10 +26,14 @@ type Watermark struct {
 	beyond   int   // records in a row more than a day ahead
 }
 
-// NewWatermark returns a watermark that stands at a known value, or Never.
-func NewWatermark(lateness, pane, at int64) Watermark {
-	return Watermark{Lateness: lateness, Pane: pane, at: at}
+// NewWatermark returns a watermark that stands at a known value, or Never, and
+// what Beyond returned there.
+func NewWatermark(lateness, pane, at int64, beyond int) Watermark {
+	return Watermark{Lateness: lateness, Pane: pane, at: at, beyond: beyond}
 }
+
+// Beyond returns how many records in a row were more than a day ahead.
+func (w *Watermark) Beyond() int { return w.beyond }
 
 // At returns the watermark in Unix seconds.
 func (w *Watermark) At() int64 { return w.at }

@@ -3,7 +3,7 @@ package aggregate
 import "testing"
 
 func TestLatenessIsAPureRuleOfThePartition(t *testing.T) {
-	w := NewWatermark(900, 300, Never)
+	w := NewWatermark(900, 300, Never, 0)
 	if w.Late(-1e15) {
 		t.Error("a record is late before anything was seen")
 	}
@@ -26,7 +26,7 @@ func TestLatenessIsAPureRuleOfThePartition(t *testing.T) {
 }
 
 func TestALeapNeedsSixteenRecords(t *testing.T) {
-	w := NewWatermark(3600, 300, Never)
+	w := NewWatermark(3600, 300, Never, 0)
 	w.Observe(1_000_000, 0)
 	far := int64(1_000_000 + 30*24*3600)
 	for i := range 15 {

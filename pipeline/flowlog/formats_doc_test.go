@@ -60,6 +60,7 @@ var reasonTexts = map[Reason]string{
 	ReasonDirection: "neither `ingress`, `egress` nor `-`",
 	ReasonFormat:    "several formats are configured and none fits; or a header line names a field twice",
 	ReasonLine:      "longer than 1 MiB",
+	ReasonText:      "a text that is not UTF-8, or longer than 1 KiB",
 	ReasonPayload:   "a piece of a payload, not of a line: broken gzip, zstd or JSON, an object or event without a message, a format that is not read",
 }
 

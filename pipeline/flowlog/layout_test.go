@@ -79,7 +79,7 @@ func TestReasons(t *testing.T) {
 	for _, r := range Reasons() {
 		names = append(names, r.String())
 	}
-	want := []string{"fields", "number", "address", "time", "action", "status", "direction", "format", "line", "payload"}
+	want := []string{"fields", "number", "address", "time", "action", "status", "direction", "format", "line", "text", "payload"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}

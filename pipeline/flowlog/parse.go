@@ -5,6 +5,10 @@ import "math"
 // MaxLine is the length in bytes above which a line is not looked at.
 const MaxLine = 1 << 20
 
+// MaxText is how long a text value may be: no field of AWS comes near, and
+// values become keys of tables and of the committed state.
+const MaxText = 1 << 10
+
 // maxWindow is the longest end - start in seconds that is believed. AWS
 // aggregates over 10 minutes at most.
 const maxWindow = 3600

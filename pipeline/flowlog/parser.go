@@ -3,6 +3,7 @@ package flowlog
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 )
 
 // LineKind is what a line turned out to be.
@@ -96,10 +97,34 @@ func (p *Parser) Parse(line []byte, r *Record) (LineKind, Reason) {
 		r.clear(line)
 		return p.readHeader(line)
 	}
+	reason := ReasonNone
 	if p.header != nil {
-		return Data, p.header.Parse(line, r)
+		reason = p.header.Parse(line, r)
+	} else {
+		reason = p.match(line, r)
 	}
-	return Data, p.match(line, r)
+	if reason == ReasonNone && !r.proper() {
+		r.clear(line)
+		reason = ReasonText
+	}
+	return Data, reason
+}
+
+// proper reports whether the record's texts can be keys and labels: UTF-8, and
+// none longer than MaxText.
+func (r *Record) proper() bool {
+	if !utf8.Valid(r.line) {
+		return false
+	}
+	if len(r.line) <= MaxText {
+		return true
+	}
+	for f := range NumFields {
+		if f.Kind() == Text && len(r.Text(f)) > MaxText {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Parser) readHeader(line []byte) (LineKind, Reason) {

@@ -17,6 +17,7 @@ const (
 	ReasonDirection               // neither ingress nor egress
 	ReasonFormat                  // no known layout fits, or a header names a field twice
 	ReasonLine                    // longer than MaxLine
+	ReasonText                    // a text that is not UTF-8, or longer than MaxText
 	ReasonPayload                 // the envelope around the lines is broken
 
 	numReasons
@@ -33,6 +34,7 @@ var reasonNames = [numReasons]string{
 	ReasonDirection: "direction",
 	ReasonFormat:    "format",
 	ReasonLine:      "line",
+	ReasonText:      "text",
 	ReasonPayload:   "payload",
 }
 
