@@ -62,6 +62,7 @@ type front struct {
 	idle    time.Time // since when the partition is proven idle, on the injected clock
 	raised  bool      // the watermark, since the last slice
 	arrival int64     // of the payload at hand, Unix seconds, 0 unknown
+	latest  int64     // end of a record of it that can be true
 }
 
 func newFront(p *Pipeline, in *Input, part Partition, from *partition) (*front, error) {
@@ -143,6 +144,7 @@ func (f *front) payload(p *Payload) {
 	if !p.Arrival.IsZero() {
 		f.arrival = p.Arrival.Unix()
 	}
+	f.latest = f.future()
 	f.decoder.Reset(p.Data)
 	for f.decoder.Next() {
 		f.line(f.decoder.Line(), f.decoder.Timestamp())
@@ -163,7 +165,7 @@ func (f *front) line(line []byte, timestamp int64) {
 	}
 	f.lines++
 	timed := f.times(timestamp)
-	if reason == 0 && timed && f.record.IntOr(flowlog.End, 0) > f.future() {
+	if reason == 0 && timed && f.record.IntOr(flowlog.End, 0) > f.latest {
 		reason = flowlog.ReasonTime
 	}
 	if reason != 0 {

@@ -13,7 +13,7 @@ func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane) *detect.Pane {
 	}
 	d.Contacts = func(yield func(detect.Contact) bool) {
 		for c := range pane.Contacts().All {
-			if !yield(p.contactOf(&c)) {
+			if !yield(p.contactOf(c)) {
 				return
 			}
 		}

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"bytes"
 	"net/netip"
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
@@ -49,60 +50,64 @@ type Contact struct {
 	Samples      *Samples // nil when nothing was kept
 }
 
-// All yields the initiators in no particular order. Consecutive ones share the
-// text of an account and VPC that is the same.
-func (c *Contacts) All(yield func(Contact) bool) {
-	var at Contact
+// All yields the initiators in no particular order. A contact is valid during
+// the call.
+func (c *Contacts) All(yield func(*Contact) bool) {
+	r := contactReader{of: c}
 	for row := range c.table.Len() {
-		c.read(row, &at)
-		if !yield(at) {
+		if !yield(r.read(row)) {
 			return
 		}
 	}
 }
 
-// read fills a contact, keeping such texts as are right already.
-func (c *Contacts) read(row int, to *Contact) {
-	account, rest, _ := nextPart(c.table.Key(row))
-	vpc, rest, _ := nextPart(rest)
-	if to.Account != string(account) {
-		to.Account = orDash(account)
-	}
-	if to.VPC != string(vpc) {
-		to.VPC = orDash(vpc)
-	}
-	addr, _, _ := nextPart(rest)
-	to.Source = addrPart(addr)
-	v := c.table.Values(row)
-	to.Records, to.First, to.Last = v[contactRecords], v[contactFirst], v[contactLast]
-	to.Targets, to.Samples = &c.targets[row], c.samples[row]
+// contactReader reads rows of which consecutive ones mostly lie in the same
+// account and VPC.
+type contactReader struct {
+	of    *Contacts
+	place []byte // the parts of account and VPC in the key of the row before
+	Contact
 }
 
-// add takes what one record tells of a contact. scratch is overwritten and
-// returned.
-func (c *Contacts) add(scratch []byte, f *enrich.Flow) []byte {
+func (r *contactReader) read(row int) *Contact {
+	key := r.of.table.Key(row)
+	if len(r.place) == 0 || !bytes.HasPrefix(key, r.place) {
+		account, rest, _ := nextPart(key)
+		vpc, rest, _ := nextPart(rest)
+		r.Account, r.VPC = orDash(account), orDash(vpc)
+		r.place = key[:len(key)-len(rest)]
+	}
+	addr, _, _ := nextPart(key[len(r.place):])
+	v := r.of.table.Values(row)
+	r.Source = addrPart(addr)
+	r.Records, r.First, r.Last = v[contactRecords], v[contactFirst], v[contactLast]
+	r.Targets, r.Samples = &r.of.targets[row], r.of.samples[row]
+	return &r.Contact
+}
+
+// add takes what one record tells of a contact; place is its account and VPC
+// as parts of a key. scratch is overwritten and returned.
+func (c *Contacts) add(scratch, place []byte, f *enrich.Flow) []byte {
 	if !f.Source.IsValid() || !f.Target.IsValid() || !f.Has(flowlog.DstPort) || !f.Has(flowlog.SrcPort) {
 		return scratch
 	}
 	who := initiator(f)
 	if who != target {
 		to := Target{f.Target, uint16(f.IntOr(flowlog.DstPort, 0)), uint8(f.IntOr(flowlog.Protocol, 0))}
-		scratch = c.note(scratch, f, f.Source, to, forward(f))
+		scratch = c.note(scratch, place, f, f.Source, to, forward(f))
 	}
 	if who != source {
 		to := Target{f.Source, uint16(f.IntOr(flowlog.SrcPort, 0)), uint8(f.IntOr(flowlog.Protocol, 0))}
-		scratch = c.note(scratch, f, f.Target, to, reverse(f))
+		scratch = c.note(scratch, place, f, f.Target, to, reverse(f))
 	}
 	return scratch
 }
 
-func (c *Contacts) note(scratch []byte, f *enrich.Flow, from netip.Addr, to Target, e Evidence) []byte {
+func (c *Contacts) note(scratch, place []byte, f *enrich.Flow, from netip.Addr, to Target, e Evidence) []byte {
 	if e == 0 {
 		return scratch
 	}
-	key := appendPart(scratch[:0], f.Text(flowlog.AccountID))
-	key = appendPart(key, f.Text(flowlog.VPCID))
-	key = appendAddr(key, from)
+	key := appendAddr(append(scratch[:0], place...), from)
 	row, inserted := c.table.Row(key)
 	if inserted {
 		c.growTargets()
@@ -187,9 +192,9 @@ func (c *Contacts) fold(keep int, internal func(netip.Addr) bool) {
 		return
 	}
 	rows := make([]int, 0, keep)
-	var at Contact
+	r := contactReader{of: c}
 	for _, row := range c.table.Ranked(c.Len()) {
-		if c.read(row, &at); len(rows) < keep || internal(at.Source) {
+		if len(rows) < keep || internal(r.read(row).Source) {
 			rows = append(rows, row)
 		}
 	}

@@ -13,6 +13,7 @@ type Folder struct {
 	Partial *Partial
 	plan    *Plan
 	key     []byte // scratch
+	place   []byte // scratch: account and VPC, the beginning of iface
 	iface   []byte // scratch: the interface's key
 	start   int64  // of pane, when not nil
 	pane    *Pane  // the pane of the record before: mostly the next one's too
@@ -34,7 +35,8 @@ func (f *Folder) Reset() {
 // the pane of its start.
 func (f *Folder) Add(flow *enrich.Flow) {
 	c := f.cover(flow)
-	f.iface = appendInterfaceKey(f.iface[:0], flow)
+	f.place = appendPlace(f.iface[:0], flow)
+	f.iface = appendInterface(f.place, flow)
 	ok := flow.Status() == flowlog.OK
 	for i := range c.panes {
 		pane := f.at(c.first + int64(i)*f.plan.Pane)
@@ -154,7 +156,7 @@ func (f *Folder) load(pane *Pane, flow *enrich.Flow, first bool, bytes, packets 
 
 func (f *Folder) contact(pane *Pane, flow *enrich.Flow) {
 	if !flow.TransitGateway {
-		f.key = pane.contacts.add(f.key, flow)
+		f.key = pane.contacts.add(f.key, f.place, flow)
 	}
 }
 

@@ -80,11 +80,15 @@ func orDash(part []byte) string {
 	return strings.ToValidUTF8(string(part), "\uFFFD")
 }
 
-// appendInterfaceKey appends (account, vpc, interface). Traffic through a
-// regional NAT gateway has no interface; there the resource stands for it.
-func appendInterfaceKey(key []byte, f *enrich.Flow) []byte {
-	key = appendPart(key, f.Text(flowlog.AccountID))
-	key = appendPart(key, f.Text(flowlog.VPCID))
+// appendPlace appends (account, vpc), with which the keys of interfaces and of
+// initiators begin.
+func appendPlace(key []byte, f *enrich.Flow) []byte {
+	return appendPart(appendPart(key, f.Text(flowlog.AccountID)), f.Text(flowlog.VPCID))
+}
+
+// appendInterface appends the interface. Traffic through a regional NAT gateway
+// has none; there the resource stands for it.
+func appendInterface(key []byte, f *enrich.Flow) []byte {
 	id := f.Text(flowlog.InterfaceID)
 	if id == nil {
 		id = f.Text(flowlog.ResourceID)

@@ -47,7 +47,7 @@ func exported(line []byte) (message []byte, millis int64) {
 	for end < len(line) && end < 40 && line[end] != ' ' && line[end] != ',' {
 		end++
 	}
-	if end == len(line) || end < 6 || end == 40 {
+	if end == len(line) || end < 6 || end == 40 || end < 20 && line[end] == ' ' {
 		return line, 0 // too short for a time, too long for one
 	}
 	first, rest := bytes.Trim(line[:end], `"`), line[end+1:]

@@ -45,6 +45,12 @@ func (l *Layout) Parse(line []byte, r *Record) Reason {
 			at++
 			continue
 		}
+		if c.kind == Text {
+			end := tokenEnd(line, at)
+			r.spans[c.field] = span{uint32(at), uint32(end)}
+			at = end
+			continue
+		}
 		end, bad := r.set(c, line, at)
 		if bad != ReasonNone {
 			return l.blame(line, bad)
@@ -75,13 +81,11 @@ func (l *Layout) blame(line []byte, bad Reason) Reason {
 	return bad
 }
 
-// set reads the value that begins at from and returns where it ends.
+// set reads the value, other than a text, that begins at from and returns where it ends.
 func (r *Record) set(c step, line []byte, from int) (end int, bad Reason) {
 	switch c.kind {
 	case skipped:
 		return tokenEnd(line, from), ReasonNone
-	case Text:
-		end = tokenEnd(line, from)
 	case Int, Port, Octet, Time:
 		var v int64
 		if v, end, bad = numeric(c.kind, line, from); bad != ReasonNone {

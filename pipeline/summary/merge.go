@@ -1,8 +1,10 @@
 package summary
 
-// Merge adds all that o holds; o is not changed. Merging is associative and
+// Merge adds all that o holds; o stays what it is. Merging is associative and
 // commutative: the report does not depend on how records were dealt out.
 func (s *Summary) Merge(o *Summary) {
+	s.flush()
+	o.flush()
 	s.ok = add(s.ok, o.ok)
 	s.noData = add(s.noData, o.noData)
 	s.skipData = add(s.skipData, o.skipData)

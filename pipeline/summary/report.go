@@ -100,6 +100,7 @@ type AS struct {
 
 // Report makes the report of all that was added and merged.
 func (s *Summary) Report(o Options) *Report {
+	s.flush()
 	if o.Top <= 0 {
 		o.Top = 10
 	}

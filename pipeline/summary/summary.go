@@ -73,6 +73,7 @@ type Summary struct {
 	v6    table[[16]byte]
 	ports table[uint32]     // ingress by protocol and destination port
 	few   pages[fewTargets] // by the number in totals
+	batch []sighting        // of IPv4 sources, not counted yet
 	many  []*sketch.Distinct
 }
 
@@ -120,7 +121,7 @@ func (s *Summary) Add(f *Flow) {
 	}
 	if f.Source.IsValid() {
 		s.has |= hasSource
-		s.addSource(f)
+		s.see(f)
 	}
 	if f.Direction == flowlog.Ingress && f.DstPort >= 0 && f.Protocol >= 0 {
 		e := s.ports.at(portKey(f), hash32(portKey(f)))
@@ -137,32 +138,6 @@ func (s *Summary) span(first, last int64) {
 }
 
 func portKey(f *Flow) uint32 { return uint32(f.Protocol&0xff)<<16 | uint32(f.DstPort&0xffff) }
-
-func (s *Summary) addSource(f *Flow) {
-	if f.Source.Is4() {
-		b := f.Source.As4()
-		key := binary.BigEndian.Uint32(b[:])
-		s.count(f, &s.v4.at(key, hash32(key)).totals)
-		return
-	}
-	key := f.Source.As16()
-	s.count(f, &s.v6.at(key, hash128(key)).totals)
-}
-
-// count adds the record to its source.
-func (s *Summary) count(f *Flow, t *totals) {
-	t.state |= 1 << f.Direction
-	if f.Direction != flowlog.Ingress {
-		return
-	}
-	t.records = add(t.records, 1)
-	t.bytes = add(t.bytes, max(f.Bytes, 0))
-	t.packets = add(t.packets, max(f.Packets, 0))
-	if f.Target.IsValid() {
-		s.has |= hasTarget
-		s.addTarget(t, targetHash(f))
-	}
-}
 
 // hash32 and hash128 need not be kept: they only place keys in a table.
 func hash32(key uint32) uint32 {

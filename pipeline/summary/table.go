@@ -85,6 +85,10 @@ func (t *table[K]) at(key K, hash uint32) *entry[K] {
 	}
 }
 
+// slot returns what the index has where a key of this hash would be looked for
+// first; the table is not empty.
+func (t *table[K]) slot(hash uint32) uint64 { return t.index[hash&uint32(len(t.index)-1)] }
+
 func (t *table[K]) grow() {
 	old := t.index
 	t.index = make([]uint64, max(firstIndex, 2*len(old)))
