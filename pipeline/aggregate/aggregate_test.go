@@ -329,6 +329,24 @@ func TestPanesAreReadUnderAnotherPlan(t *testing.T) {
 	}
 }
 
+func TestWhereAnInitiatorIsDoesNotDependOnSlices(t *testing.T) {
+	p := plan(t)
+	var whole []flow
+	parts := NewPartial(p)
+	for i := range 9 {
+		one := flow{iface: "eni-own", src: "10.0.0.7", dst: fmt.Sprintf("10.0.1.%d", i), sport: 40000, dport: 22, flags: "2", packets: 1, dir: "egress"}
+		whole = append(whole, one)
+		parts.Merge(fold(t, p, one))
+	}
+	for name, partial := range map[string]*Partial{"one slice": fold(t, p, whole...), "nine slices": parts} {
+		for c := range partial.Pane(0).Contacts().All {
+			if c.Samples == nil || c.Samples.Interface != "eni-own" {
+				t.Errorf("%s: the initiator's own interface is lost: %+v", name, c.Samples)
+			}
+		}
+	}
+}
+
 func FuzzDecodePane(f *testing.F) {
 	p := plan(f)
 	f.Add(fold(f, p, flow{start: 600, sport: 40000, dport: 22, flags: "2", packets: 1}).Pane(600).AppendBinary(nil))

@@ -24,8 +24,8 @@ const (
 	contactColumns
 )
 
-// Samples of initiators are kept from so many targets on, and for so many
-// initiators of a pane.
+// Lines of initiators are kept from so many targets on, and samples for so many
+// initiators of a pane beside those whose own interface is known.
 const (
 	sampleFrom       = 4
 	sampleInitiators = 4096
@@ -117,15 +117,41 @@ func (c *Contacts) note(scratch, place []byte, f *enrich.Flow, from netip.Addr, 
 	v[contactFirst] = least.of(v[contactFirst], f.IntOr(flowlog.Start, 0))
 	v[contactLast] = most.of(v[contactLast], f.IntOr(flowlog.End, 0))
 	fresh := c.targets[row].Add(to, e)
+	own := f.Source == from && f.Direction == flowlog.Egress
+	if own {
+		c.own(row, f)
+	}
 	if fresh && len(c.targets[row].kept) >= sampleFrom && e&(Rejected|SynOnly|Reset|Sent) != 0 {
-		c.sample(row, f, from)
+		c.sample(row, f, own)
 	}
 	return key
 }
 
+// own notes where an initiator's own interface is, of every record that it
+// wrote: the greatest of each text, so that it does not matter how records were
+// cut into slices.
+func (c *Contacts) own(row int, f *enrich.Flow) {
+	s := c.samples[row]
+	if s == nil {
+		s = &Samples{}
+		c.samples[row] = s
+	}
+	s.Region = greater(s.Region, f.Text(flowlog.Region))
+	s.Interface = greater(s.Interface, f.Text(flowlog.InterfaceID))
+	s.Instance = greater(s.Instance, f.Text(flowlog.InstanceID))
+}
+
+// greater returns the greater of two texts.
+func greater(have string, text []byte) string {
+	if string(text) > have {
+		return string(text)
+	}
+	return have
+}
+
 // sample keeps a line and where it was recorded, for an initiator with several
 // targets.
-func (c *Contacts) sample(row int, f *enrich.Flow, from netip.Addr) {
+func (c *Contacts) sample(row int, f *enrich.Flow, own bool) {
 	s := c.samples[row]
 	if s == nil {
 		if len(c.samples) >= sampleInitiators {
@@ -135,16 +161,10 @@ func (c *Contacts) sample(row int, f *enrich.Flow, from netip.Addr) {
 		c.samples[row] = s
 	}
 	s.addLine(f.Line())
-	if s.Region == "" {
-		s.Region = string(f.Text(flowlog.Region))
-	}
-	if f.Source == from && f.Direction == flowlog.Egress {
-		if s.Interface == "" {
-			s.Interface = string(f.Text(flowlog.InterfaceID))
-			s.Instance = string(f.Text(flowlog.InstanceID))
-		}
+	if own {
 		return
 	}
+	s.Region = greater(s.Region, f.Text(flowlog.Region))
 	s.addInterface(f.Text(flowlog.InterfaceID))
 }
 
@@ -167,7 +187,7 @@ func (c *Contacts) merge(o *Contacts) {
 			return
 		}
 		if c.samples[row] == nil {
-			if len(c.samples) >= sampleInitiators {
+			if len(c.samples) >= sampleInitiators && theirs.Interface == "" {
 				return
 			}
 			c.samples[row] = &Samples{}
