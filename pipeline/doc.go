@@ -40,7 +40,11 @@
 // on: all roots are registered before the first slice merges, a child enters
 // with the least watermark of its parents, and an ended parent leaves when its
 // children have entered. A partition that can wait is held back when it is more
-// than an hour of event time ahead. A partition that is proven empty for a
+// than an hour of event time ahead of the slowest that is still being read: one
+// that has ended can't be waited for, since of a merge of shards the other
+// parent has to end first. No pane closes before every source has announced its
+// roots, and partitions of a source that the configuration no longer has hold
+// nothing. A partition that is proven empty for a
 // while follows the clock, at a distance of the allowed lateness and the
 // longest aggregation interval.
 //
@@ -82,6 +86,19 @@
 // outside that promise.
 //
 // # Choices that differ from the first design
+//
+// Everything is counted by saturating sums: one hostile record with 2^63-1 bytes
+// must not turn a counter negative. Texts become keys of tables, of the committed
+// state and of metrics, so one that is not UTF-8 or longer than 1 KiB makes its
+// record malformed.
+//
+// A key's counters return from 0 when the newest pane that grew them is a day
+// old, judged by panes and not by the moment of a commit, which a crash moves.
+//
+// Of an external source that the scan rule does not hold yet, a pane with fewer
+// than 8 outcomes is forgotten. Most sources try one or two targets and are never
+// seen again; keeping them was most of the work. The thresholds of 100 a pane and
+// of internal sources stay exact.
 //
 // A set of more than 128 targets keeps a bottom-k sample of 128 with complete
 // evidence beside its HyperLogLog counters. One sketch per kind of evidence

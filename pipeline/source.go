@@ -77,8 +77,9 @@ type Partition interface {
 	ID() string
 
 	// Next returns the next payloads, waiting for them if need be; an empty
-	// batch says that nothing is there now. The batch is valid until the next
-	// call. It returns io.EOF at the end of a closed partition (Children are
+	// batch says that nothing is there now, and comes after two seconds at the
+	// latest where nothing does: only between two calls can what was read be
+	// merged. The batch is valid until the next call. It returns io.EOF at the end of a closed partition (Children are
 	// known from then on) and ctx's error when interrupted; any other error
 	// ends the run, so what can be retried is retried inside.
 	Next(ctx context.Context) (Batch, error)
