@@ -235,33 +235,37 @@ func (s *Targets) sorted() []contact {
 
 // Outcomes counts the set's targets by outcome: exact up to 128 targets.
 func (s *Targets) Outcomes() Outcomes {
-	o := Outcomes{Exact: s.large == nil}
-	for i := range s.kept {
-		c := &s.kept[i]
-		switch c.evidence.Outcome(c.protocol) {
-		case Failed:
-			o.Failed++
-			if c.evidence&Rejected != 0 {
-				o.Rejected++
-			}
-		case Answered:
-			o.Answered++
-		case Pending:
-			o.Pending++
-			o.SynOnly++
-		case Unknown:
-			o.Unknown++
-		}
-	}
+	o := s.Tally()
 	if s.large == nil {
 		o.Hosts, o.Ports = s.spread()
-		return o
+	} else {
+		o.Hosts, o.Ports = int(s.large.hosts.Count()), int(s.large.ports.Count())
 	}
-	scale := float64(s.Len()) / exactTargets
-	for _, n := range []*int{&o.Failed, &o.Answered, &o.Pending, &o.Unknown, &o.Rejected, &o.SynOnly} {
-		*n = int(math.Round(float64(*n) * scale))
+	return o
+}
+
+// Tally is Outcomes without Hosts and Ports, which are most of the work.
+func (s *Targets) Tally() Outcomes {
+	var n [NoContact + 1]int
+	rejected := 0
+	for i := range s.kept {
+		c := &s.kept[i]
+		outcome := c.evidence.Outcome(c.protocol)
+		n[outcome]++
+		if outcome == Failed && c.evidence&Rejected != 0 {
+			rejected++
+		}
 	}
-	o.Hosts, o.Ports = int(s.large.hosts.Count()), int(s.large.ports.Count())
+	o := Outcomes{
+		Failed: n[Failed], Answered: n[Answered], Pending: n[Pending], Unknown: n[Unknown],
+		Rejected: rejected, SynOnly: n[Pending], Exact: s.large == nil,
+	}
+	if s.large != nil {
+		scale := float64(s.Len()) / exactTargets
+		for _, n := range []*int{&o.Failed, &o.Answered, &o.Pending, &o.Unknown, &o.Rejected, &o.SynOnly} {
+			*n = int(math.Round(float64(*n) * scale))
+		}
+	}
 	return o
 }
 

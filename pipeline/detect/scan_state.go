@@ -111,7 +111,7 @@ func decodeVisit(b []byte) (*visit, error) {
 		return nil, fmt.Errorf("visit: %w", errState)
 	}
 	v.targets = *targets
-	o := v.targets.Outcomes()
+	o := v.targets.Tally()
 	v.weigh(&o)
 	return v, nil
 }

@@ -61,12 +61,12 @@ type bucket struct {
 
 // take counts a contact's outcomes, and keeps it when they can matter.
 func (s *Scan) take(c *Contact, start int64) {
-	o := c.Targets.Outcomes()
+	o := c.Targets.Tally()
 	s.outcomes.Failed += int64(o.Failed)
 	s.outcomes.Answered += int64(o.Answered)
 	s.outcomes.Unknown += int64(o.Unknown)
 	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
-	if s.slight(&o) && s.sources[key] == nil {
+	if s.slight(&o) && (len(s.sources) == 0 || s.sources[key] == nil) {
 		return
 	}
 	v := &visit{

@@ -20,28 +20,31 @@ func address(line []byte, from int) (a netip.Addr, end int, ok bool) {
 // dotted reads four decimal octets; what follows them is the caller's matter.
 // Leading zeros are refused: some software reads them as octal.
 func dotted(line []byte, at int) (v4 uint32, end int, ok bool) {
-	octet, digits, dots := uint32(0), 0, 0
-	for ; at < len(line); at++ {
-		c := line[at]
-		if d := uint32(c - '0'); d <= 9 {
-			if octet == 0 && digits > 0 {
-				return 0, at, false
+	for dots := 0; ; dots++ {
+		octet, from := uint32(0), at
+		for at < len(line) {
+			d := uint32(line[at] - '0')
+			if d > 9 {
+				break
 			}
 			octet = octet*10 + d
-			digits++
+			at++
 			if octet > 255 {
 				return 0, at, false
 			}
-			continue
 		}
-		if c != '.' || digits == 0 || dots == 3 {
-			break
+		if at == from || at > from+1 && line[from] == '0' {
+			return 0, at, false
 		}
 		v4 = v4<<8 | octet
-		octet, digits = 0, 0
-		dots++
+		if dots == 3 {
+			return v4, at, true
+		}
+		if at == len(line) || line[at] != '.' {
+			return 0, at, false
+		}
+		at++
 	}
-	return v4<<8 | octet, at, dots == 3 && digits > 0
 }
 
 // colons reads a whole token as an IPv6 address in any of its spellings.

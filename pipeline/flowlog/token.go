@@ -7,7 +7,7 @@ import (
 
 // isBlank reports whether c separates values: a space, or a tab, line feed,
 // vertical tab, form feed or carriage return.
-func isBlank(c byte) bool { return c == ' ' || c-'\t' < 5 }
+func isBlank(c byte) bool { return c <= ' ' && (c == ' ' || c-'\t' < 5) }
 
 // endsAt reports whether a token may end before line[at].
 func endsAt(line []byte, at int) bool { return at >= len(line) || isBlank(line[at]) }
