@@ -113,6 +113,10 @@ func (c *analyzeCmd) write(e *env, total *summary.Summary, findings []detect.Fin
 		lines = append(lines, stdout.Line(&findings[i]))
 	}
 	report := total.Report(o)
+	if report.Records.OK > 0 && report.Unknown.Records == report.Records.OK {
+		fmt.Fprintln(e.Stderr, "flowwatch: no record tells its direction, and none goes between your networks and others:\n"+
+			"name yours with --internal CIDR, or log the field flow-direction")
+	}
 	if c.Output == "json" {
 		return report.WriteJSON(e.Stdout)
 	}

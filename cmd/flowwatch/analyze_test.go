@@ -223,3 +223,57 @@ func TestAnalyzeNamesWhatIsMissing(t *testing.T) {
 		t.Errorf("stderr: %s", w.stderr.String())
 	}
 }
+
+// sharedData is a folder of public captures beside the checkout, which not
+// everybody has.
+func sharedData(t *testing.T, path ...string) string {
+	t.Helper()
+	folder := filepath.Join(append([]string{"..", "..", "..", "shared", "data"}, path...)...)
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("the folder of public captures is not here: %v", err)
+	}
+	return folder
+}
+
+func TestPublicCaptures(t *testing.T) {
+	folder := sharedData(t, "labelled")
+	f := func(file string, internalScans int) {
+		t.Helper()
+		got := analyze(t, filepath.Join(folder, file))
+		scans := 0
+		for _, finding := range got.Findings {
+			if uid, _ := uidOf(t, finding); strings.HasPrefix(uid, "scan.internal/") {
+				scans++
+			}
+		}
+		if scans != internalScans || got.Records.Malformed != 0 || got.Records.Total == 0 {
+			t.Errorf("%s: %d internal scans, want %d; records %+v", file, scans, internalScans, got.Records)
+		}
+	}
+	f("cb_portscan.v5.log.gz", 1)
+	f("nmap_ack.v5.log.gz", 1)
+	f("nmap_null.v5.log.gz", 1)
+	f("nmap_tcp_syn.v5.log.gz", 1)
+	f("nmap_udp.v5.log.gz", 1)
+	f("ppa_portscan.v5.log", 1)
+	f("proc_fast.v5.log", 1)
+	f("cicids_0707.v5.log.gz", 1)
+	f("cicids_0703.v5.log.gz", 0) // a normal day
+	f("proc_normal.v5.log", 0)
+	f("slips_test6.v5.log.gz", 0) // a day of an exposed host: background
+}
+
+func TestRealScanNoiseIsNoAlert(t *testing.T) {
+	path := filepath.Join(sharedData(t, "vpc"), "console_export_198_real.csv")
+	got := analyze(t, "--internal", "12.0.0.0/16", path)
+	if got.Records.Total != 198 || got.Records.Malformed != 0 || got.Ingress.UniqueSources == 0 {
+		t.Errorf("records %+v, ingress %+v", got.Records, got.Ingress)
+	}
+	if len(got.Findings) != 0 {
+		t.Errorf("%d findings in the usual noise of the Internet", len(got.Findings))
+	}
+	w := newWorld(nil)
+	if code := w.run(t, "analyze", path); code != exitOK || !strings.Contains(w.stderr.String(), "--internal") {
+		t.Errorf("exit code %d; stderr does not tell how to name own networks: %s", code, w.stderr.String())
+	}
+}
