@@ -42,6 +42,7 @@ func (c *analyzeCmd) Validate() error {
 
 // Run reads all paths once and writes the result to Stdout.
 func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
+	defer collectLess()()
 	formats, err := layouts(c.Format)
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}

@@ -13,3 +13,17 @@ func limitMemory(limit int64) {
 		debug.SetMemoryLimit(limit)
 	}
 }
+
+// analyzeGC is the GC percentage of a command that ends soon: it is done before
+// the heap, which it reuses, has grown much.
+const analyzeGC = 200
+
+// collectLess lets garbage pile up more than usual, unless GOGC says something
+// else, until the returned function is called.
+func collectLess() (restore func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(analyzeGC)
+	return func() { debug.SetGCPercent(before) }
+}
