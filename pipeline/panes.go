@@ -61,7 +61,7 @@ func (s sampler) Samples() *detect.Samples {
 		d.Sources = append(d.Sources, detect.TopSource{Addr: e.Addr, Records: e.Records, Error: e.Error})
 	}
 	for _, e := range s.of.TopPorts() {
-		d.Ports = append(d.Ports, detect.TopPort{Port: e.Port, Protocol: e.Protocol, Records: e.Records})
+		d.Ports = append(d.Ports, detect.TopPort{Port: e.Port, Protocol: e.Protocol, Records: e.Records, Error: e.Error})
 	}
 	return d
 }

@@ -21,7 +21,7 @@ const (
 	contactRecords = iota
 	contactFirst
 	contactLast
-	contactColumns
+	contactOwn // records that the initiator's own interface wrote
 )
 
 // Lines of initiators are kept from so many targets on, and samples for so many
@@ -31,7 +31,7 @@ const (
 	sampleInitiators = 4096
 )
 
-func contactSchema() Schema { return Schema{columns: []merge{sum, least, most}} }
+func contactSchema() Schema { return Schema{columns: []merge{sum, least, most, sum}} }
 
 func newContacts() *Contacts {
 	return &Contacts{table: NewTable(contactSchema()), samples: make(map[int]*Samples)}
@@ -81,7 +81,10 @@ func (r *contactReader) read(row int) *Contact {
 	v := r.of.table.Values(row)
 	r.Source = addrPart(addr)
 	r.Records, r.First, r.Last = v[contactRecords], v[contactFirst], v[contactLast]
-	r.Targets, r.Samples = &r.of.targets[row], r.of.samples[row]
+	r.Targets, r.Samples = &r.of.targets[row], nil
+	if v[contactOwn] > 0 || len(r.Targets.kept) >= sampleFrom { // else there can be none
+		r.Samples = r.of.samples[row]
+	}
 	return &r.Contact
 }
 
@@ -119,6 +122,7 @@ func (c *Contacts) note(scratch, place []byte, f *enrich.Flow, from netip.Addr, 
 	fresh := c.targets[row].Add(to, e)
 	own := f.Source == from && f.Direction == flowlog.Egress
 	if own {
+		v[contactOwn]++
 		c.own(row, f)
 	}
 	if fresh && len(c.targets[row].kept) >= sampleFrom && e&(Rejected|SynOnly|Reset|Sent) != 0 {
