@@ -131,7 +131,9 @@ func TestASourceThatLeftTheConfigurationHoldsNothing(t *testing.T) {
 	b := start(t, source, withStore(store))
 	source.parts["a"].feed("1", 1_700_000_100, v2)
 	b.stop()
-	<-b.done
+	if err := <-b.done; err != nil {
+		t.Fatal(err)
+	}
 
 	p := newPipeline(t, store)
 	n := newPart("new/1")
@@ -224,7 +226,9 @@ func TestIncidentsOfAChangedRuleAreForgotten(t *testing.T) {
 	source.parts["a"].feed("1", 1_700_000_100, v2)
 	source.parts["a"].feed("2", 1_700_010_100, at(1_700_010_000))
 	b.stop()
-	<-b.done
+	if err := <-b.done; err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("open before: %v", b.Published().Open)
 	p := newPipeline(t, store, withRule("2"))
 	if got := p.Published().Open; len(got) != 0 {

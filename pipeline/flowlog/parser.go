@@ -97,7 +97,7 @@ func (p *Parser) Parse(line []byte, r *Record) (LineKind, Reason) {
 		r.clear(line)
 		return p.readHeader(line)
 	}
-	reason := ReasonNone
+	var reason Reason
 	if p.header != nil {
 		reason = p.header.Parse(line, r)
 	} else {

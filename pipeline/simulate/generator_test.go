@@ -46,7 +46,8 @@ func digest(g *Generator, minutes int) uint64 {
 	h := fnv.New64a()
 	each(g, minutes, func(b *Batch, l *Line) {
 		h.Write(l.Text)
-		binary.Write(h, binary.LittleEndian, [2]int64{b.At.UnixNano(), l.Start})
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(b.At.UnixNano())))
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(l.Start)))
 	})
 	return h.Sum64()
 }

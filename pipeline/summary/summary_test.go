@@ -147,12 +147,13 @@ func TestMergeInAnyOrder(t *testing.T) {
 			f.DstPort = int64(rng.IntN(200)) // more targets than are kept exactly
 			f.Target = netip.AddrFrom4([4]byte{10, 0, 0, 1})
 			part := &parts[rng.IntN(len(parts))]
+			reason := []string{"time", "fields"}[rng.IntN(2)]
 			for _, s := range []*Summary{&whole, part} {
 				s.Add(&f)
 				s.AddNoData(1)
 				s.AddSkipData(2)
 				s.AddLate(3)
-				s.AddMalformed([]string{"time", "fields"}[rng.IntN(1)], 4)
+				s.AddMalformed(reason, 4)
 			}
 		}
 		for len(parts) > 1 {
