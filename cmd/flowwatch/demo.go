@@ -102,6 +102,9 @@ func (c *demoCmd) config(endpoint, state string, traffic *simulate.Generator) *C
 	stream.Stream, stream.Region, stream.Endpoint, stream.Start = demoStream, demoRegion, endpoint, kinesis.StartTrimHorizon
 	cfg.Sources = []SourceConfig{{Kinesis: stream, Format: []string{traffic.Format()}}}
 	cfg.Networks.Internal = append(cfg.Networks.Internal, traffic.Internal()...)
+	// Idleness is told by the fast clock; on a slow machine the traffic may be
+	// some seconds behind it, and must not be late for that.
+	cfg.Windows.IdleAfter = time.Duration(float64(cfg.Windows.IdleAfter) * c.Speed)
 	cfg.Checkpoint.File.Dir, cfg.Checkpoint.Every = state, time.Second
 	cfg.Listen = c.Listen
 	cfg.complete()

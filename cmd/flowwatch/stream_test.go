@@ -139,7 +139,7 @@ func await(t *testing.T, addr string, ready func(map[string]float64) bool) map[s
 func flowwatchOnly(m map[string]float64) map[string]float64 {
 	own := make(map[string]float64)
 	for k, v := range m {
-		if strings.HasPrefix(k, "flowwatch_") && v != 0 {
+		if strings.HasPrefix(k, "flowwatch_") && v != 0 && !strings.HasPrefix(k, "flowwatch_ingress_") && !strings.Contains(k, "_bucket{") {
 			own[k] = v
 		}
 	}
