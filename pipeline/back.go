@@ -129,6 +129,9 @@ func (b *back) limitSources() {
 	}
 	keep := min(keptSources, limit/(4*(1+len(b.openStarts()))))
 	folded := b.open.FoldSources(keep, b.p.enricher.Internal) + b.pending.FoldSources(keep, b.p.enricher.Internal)
+	if folded == 0 {
+		return // what is left is internal, or what views count
+	}
 	b.counters.Evicted["sources"] += int64(folded)
 	b.p.log.Warn("more sources than the limit: the smallest were folded",
 		zap.Int("limit", limit), zap.Int("kept_in_a_pane", keep), zap.Int("folded", folded))

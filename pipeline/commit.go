@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -162,6 +163,7 @@ func (b *back) paneChanges(d *checkpoint.Delta) {
 func (b *back) settle() {
 	b.closed = nil
 	b.counters.count(&b.pending.Counts)
+	maps.DeleteFunc(b.late, func(start, _ int64) bool { return start+b.p.plan.Pane <= b.marks.global })
 	for start, n := range b.pending.Counts.LatePanes {
 		if start+b.p.plan.Pane > b.marks.global {
 			b.late[start] += n
