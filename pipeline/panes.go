@@ -58,10 +58,10 @@ type sampler struct{ of *aggregate.Samples }
 func (s sampler) Samples() *detect.Samples {
 	d := &detect.Samples{Lines: s.of.Lines(), Interfaces: s.of.Interfaces()}
 	for _, e := range s.of.TopSources() {
-		d.Sources = append(d.Sources, detect.TopSource{Addr: e.Addr, Records: e.Records, Error: e.Error})
+		d.Sources = append(d.Sources, detect.TopSource{Addr: e.Key, Records: e.Records, Error: e.Error})
 	}
 	for _, e := range s.of.TopPorts() {
-		d.Ports = append(d.Ports, detect.TopPort{Port: e.Port, Protocol: e.Protocol, Records: e.Records, Error: e.Error})
+		d.Ports = append(d.Ports, detect.TopPort{Port: e.Key.Port, Protocol: e.Key.Protocol, Records: e.Records, Error: e.Error})
 	}
 	return d
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/sketch"
@@ -236,12 +237,12 @@ func (s *Samples) appendBinary(b []byte) []byte {
 	b = appendPart(b, s.lines)
 	b = binary.AppendUvarint(b, uint64(len(s.sources)))
 	for _, e := range s.sources {
-		b = appendAddr(b, e.Addr)
+		b = appendAddr(b, e.Key)
 		b = binary.AppendVarint(binary.AppendVarint(b, e.Records), e.Error)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.ports)))
 	for _, e := range s.ports {
-		b = append(binary.BigEndian.AppendUint16(b, e.Port), e.Protocol)
+		b = append(binary.BigEndian.AppendUint16(b, e.Key.Port), e.Key.Protocol)
 		b = binary.AppendVarint(binary.AppendVarint(b, e.Records), e.Error)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.interfaces)))
@@ -263,14 +264,14 @@ func (s *Samples) decode(b []byte) ([]byte, error) {
 		}
 	}
 	for range r.count(sampleTop) {
-		s.sources = append(s.sources, TopSource{addrPart(r.part()), r.varint(), r.varint()})
+		s.sources = append(s.sources, Counted[netip.Addr]{addrPart(r.part()), r.varint(), r.varint()})
 	}
 	for range r.count(sampleTop) {
 		port := r.bytes(3)
 		if r.bad {
 			break
 		}
-		s.ports = append(s.ports, TopPort{binary.BigEndian.Uint16(port), port[2], r.varint(), r.varint()})
+		s.ports = append(s.ports, Counted[Service]{Service{binary.BigEndian.Uint16(port), port[2]}, r.varint(), r.varint()})
 	}
 	for range r.count(sampleSide) {
 		s.interfaces = append(s.interfaces, string(r.part()))

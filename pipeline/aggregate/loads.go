@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
@@ -143,9 +144,11 @@ func (l *Loads) add(row int, f *enrich.Flow, source uint64) {
 	s := &l.samples[row]
 	s.addLine(f.Line())
 	if f.Source.IsValid() {
-		s.addSource(f.Source, 1, 0)
+		s.sources = offer(s.sources, Counted[netip.Addr]{Key: f.Source, Records: 1})
 	}
-	s.addPort(uint16(f.IntOr(flowlog.DstPort, 0)), uint8(f.IntOr(flowlog.Protocol, 0)), 1, 0)
+	s.ports = offer(s.ports, Counted[Service]{
+		Key: Service{uint16(f.IntOr(flowlog.DstPort, 0)), uint8(f.IntOr(flowlog.Protocol, 0))}, Records: 1,
+	})
 	if !s.TargetAddr.IsValid() {
 		s.TargetAddr = f.Target
 	}

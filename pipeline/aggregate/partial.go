@@ -30,7 +30,6 @@ type Counts struct {
 	Malformed     map[flowlog.Reason]int64
 	Late          int64
 	LatePanes     map[int64]int64 // late records by the pane they belonged to, best effort
-	Unknown       int64           // values beyond the layout's last column
 	Controls      int64           // CloudWatch control messages
 }
 
@@ -65,7 +64,6 @@ func (c *Counts) Merge(o *Counts) {
 	for pane, n := range o.LatePanes {
 		c.AddLate(pane, n)
 	}
-	c.Unknown += o.Unknown
 	c.Controls += o.Controls
 }
 

@@ -19,26 +19,48 @@ const (
 type Samples struct {
 	lines      []byte // the lines, each ended by a newline
 	count      int
-	sources    []TopSource // at most 16, by Space-Saving
-	ports      []TopPort   // at most 16
-	interfaces []string    // at most 5
+	sources    []Counted[netip.Addr] // at most 16, by Space-Saving
+	ports      []Counted[Service]    // at most 16
+	interfaces []string              // at most 5
 	Region     string
 	Instance   string
 	Interface  string // that recorded it
 	TargetAddr netip.Addr
 }
 
-// TopSource is an entry of a top list; Records may be too high by Error.
-type TopSource struct {
-	Addr           netip.Addr
+// Counted is an entry of a top list; Records may be too high by Error.
+type Counted[K comparable] struct {
+	Key            K
 	Records, Error int64
 }
 
-// TopPort is an entry of a top list; Records may be too high by Error.
-type TopPort struct {
-	Port           uint16
-	Protocol       uint8
-	Records, Error int64
+// Service is a port with its protocol.
+type Service struct {
+	Port     uint16
+	Protocol uint8
+}
+
+// offer counts records of a key by Space-Saving (Metwally et al., 2005): when
+// the list is full, the least entry is replaced and its count is the newcomer's
+// error. A list is short, so looking through it beats any index.
+func offer[K comparable](list []Counted[K], c Counted[K]) []Counted[K] {
+	least := 0
+	for i := range list {
+		if list[i].Key == c.Key {
+			list[i].Records += c.Records
+			list[i].Error += c.Error
+			return list
+		}
+		if list[i].Records < list[least].Records {
+			least = i
+		}
+	}
+	if len(list) < sampleTop {
+		return append(list, c)
+	}
+	n := list[least].Records
+	list[least] = Counted[K]{c.Key, n + c.Records, n + c.Error}
+	return list
 }
 
 func (s *Samples) addLine(line []byte) {
@@ -49,49 +71,6 @@ func (s *Samples) addLine(line []byte) {
 		s.lines = append(append(s.lines, line...), '\n')
 		s.count++
 	}
-}
-
-// addSource counts records of a source by Space-Saving (Metwally et al.,
-// 2005): when the list is full, the least entry is replaced and its count is
-// the newcomer's error.
-func (s *Samples) addSource(a netip.Addr, records, overcount int64) {
-	at := 0
-	for i := range s.sources {
-		if s.sources[i].Addr == a {
-			s.sources[i].Records += records
-			s.sources[i].Error += overcount
-			return
-		}
-		if s.sources[i].Records < s.sources[at].Records {
-			at = i
-		}
-	}
-	if len(s.sources) < sampleTop {
-		s.sources = append(s.sources, TopSource{a, records, overcount})
-		return
-	}
-	n := s.sources[at].Records
-	s.sources[at] = TopSource{a, n + records, n + overcount}
-}
-
-func (s *Samples) addPort(port uint16, protocol uint8, records, overcount int64) {
-	at := 0
-	for i := range s.ports {
-		if p := &s.ports[i]; p.Port == port && p.Protocol == protocol {
-			p.Records += records
-			p.Error += overcount
-			return
-		}
-		if s.ports[i].Records < s.ports[at].Records {
-			at = i
-		}
-	}
-	if len(s.ports) < sampleTop {
-		s.ports = append(s.ports, TopPort{port, protocol, records, overcount})
-		return
-	}
-	n := s.ports[at].Records
-	s.ports[at] = TopPort{port, protocol, n + records, n + overcount}
 }
 
 func (s *Samples) addInterface(id []byte) {
@@ -111,10 +90,10 @@ func (s *Samples) merge(o *Samples) {
 		s.addLine(line)
 	}
 	for _, e := range o.sources {
-		s.addSource(e.Addr, e.Records, e.Error)
+		s.sources = offer(s.sources, e)
 	}
 	for _, e := range o.ports {
-		s.addPort(e.Port, e.Protocol, e.Records, e.Error)
+		s.ports = offer(s.ports, e)
 	}
 	for _, id := range o.interfaces {
 		s.addInterface([]byte(id))
@@ -151,17 +130,17 @@ func (s *Samples) Lines() []string {
 func (s *Samples) Interfaces() []string { return slices.Sorted(slices.Values(s.interfaces)) }
 
 // TopSources returns the busiest sources, at most five.
-func (s *Samples) TopSources() []TopSource {
-	top := slices.SortedFunc(slices.Values(s.sources), func(a, b TopSource) int {
-		return cmp.Or(cmp.Compare(b.Records, a.Records), a.Addr.Compare(b.Addr))
+func (s *Samples) TopSources() []Counted[netip.Addr] {
+	top := slices.SortedFunc(slices.Values(s.sources), func(a, b Counted[netip.Addr]) int {
+		return cmp.Or(cmp.Compare(b.Records, a.Records), a.Key.Compare(b.Key))
 	})
 	return top[:min(sampleSide, len(top))]
 }
 
 // TopPorts returns the busiest ports, at most five.
-func (s *Samples) TopPorts() []TopPort {
-	top := slices.SortedFunc(slices.Values(s.ports), func(a, b TopPort) int {
-		return cmp.Or(cmp.Compare(b.Records, a.Records), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol))
+func (s *Samples) TopPorts() []Counted[Service] {
+	top := slices.SortedFunc(slices.Values(s.ports), func(a, b Counted[Service]) int {
+		return cmp.Or(cmp.Compare(b.Records, a.Records), cmp.Compare(a.Key.Port, b.Key.Port), cmp.Compare(a.Key.Protocol, b.Key.Protocol))
 	})
 	return top[:min(sampleSide, len(top))]
 }

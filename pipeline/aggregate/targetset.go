@@ -11,8 +11,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/flowwatch/flowwatch/pipeline/sketch"
 )
 
@@ -66,7 +64,7 @@ func newContact(t Target, e Evidence) contact {
 	copy(b[:], c.addr[:])
 	binary.BigEndian.PutUint16(b[16:], c.port)
 	b[18] = c.protocol
-	c.hash = xxhash.Sum64(b[:])
+	c.hash = sketch.Hash64(b[:])
 	return c
 }
 
@@ -129,11 +127,11 @@ func (s *Targets) promote() {
 
 func (l *largeSet) count(c *contact) {
 	l.targets.Insert(c.hash)
-	l.hosts.Insert(xxhash.Sum64(c.addr[:]))
+	l.hosts.Insert(sketch.Hash64(c.addr[:]))
 	var b [3]byte
 	binary.BigEndian.PutUint16(b[:], c.port)
 	b[2] = c.protocol
-	l.ports.Insert(xxhash.Sum64(b[:]))
+	l.ports.Insert(sketch.Hash64(b[:]))
 }
 
 func (s *Targets) findGreatest() {
