@@ -57,6 +57,7 @@ var keyTexts = map[string]keyText{
 	"views[].top":                         {"at least 1; this or `limit`", "gauges of the last closed pane for the so many largest keys"},
 	"views[].spike":                       {"true with `by: [account-id, vpc-id, interface-id]` only", "shows what the spike rule expects of each interface"},
 	"views[].off":                         {"", "a view that is kept in the file and not computed"},
+	"detect.early":                        {"", "`run` opens incidents before their pane closes when twice a scan rule's threshold has failed, or ingress is ten times what is expected: seconds after the records came instead of the allowed lateness. Such a finding is provisional until its pane closes, which confirms it or closes it as `not_confirmed`"},
 	"rules.spike.enabled":                 {"", "ingress of an interface far above what is usual"},
 	"rules.spike.profile":                 {"`quiet`, `sensitive`", "quiet: the same hour of the last three days, and the recent level may raise that up to twofold. sensitive: weekdays and weekends apart, nothing raises the seasonal peak; about five times the memory"},
 	"rules.spike.false_findings":          {"more than 0, up to 1000", "false findings a day and 1,000 interfaces that the test allows"},

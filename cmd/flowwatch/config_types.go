@@ -20,6 +20,7 @@ type Config struct {
 	Windows    WindowsConfig    `yaml:"windows"`
 	Views      []aggregate.View `yaml:"views"`
 	Rules      RulesConfig      `yaml:"rules"`
+	Detect     DetectConfig     `yaml:"detect"`
 	Enrich     struct{}         `yaml:"enrich,omitempty"`
 	Sinks      []SinkConfig     `yaml:"sinks"`
 	Checkpoint CheckpointConfig `yaml:"checkpoint"`
@@ -63,6 +64,11 @@ type WindowsConfig struct {
 	Pane            time.Duration `yaml:"pane"`
 	AllowedLateness time.Duration `yaml:"allowed_lateness"`
 	IdleAfter       time.Duration `yaml:"idle_after"`
+}
+
+// DetectConfig is what holds for all rules.
+type DetectConfig struct {
+	Early bool `yaml:"early"` // of `run` alone
 }
 
 // RulesConfig is what each detection rule can be told.

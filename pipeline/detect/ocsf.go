@@ -178,7 +178,7 @@ func (s Severity) ocsfName() string {
 }
 
 func (c Confidence) ocsfID() int {
-	if c == Learning {
+	if c > HighConfidence {
 		return 99 // other
 	}
 	return int(c)

@@ -26,6 +26,9 @@ type Pane struct {
 // Key names a network interface.
 type Key struct{ Account, VPC, Interface string }
 
+// Compare orders keys by account, VPC and interface.
+func (k Key) Compare(o Key) int { return compareKeys(k, o) }
+
 // Measure is one of the six quantities that the spike rule watches.
 type Measure uint8
 

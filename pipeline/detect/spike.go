@@ -242,7 +242,7 @@ func (in *ingress) remember(counts *[NumMeasures]int64, start int64) {
 // learn takes a pane into level and dispersion, when it is no candidate and no
 // incident is open.
 func (s *Spike) learn(in *ingress, t *tested) {
-	calm := in.incident == nil || in.incident.Closed != 0
+	calm := in.incident == nil || in.incident.Closed != 0 || in.incident.Provisional
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		switch {
