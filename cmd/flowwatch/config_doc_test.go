@@ -15,13 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated parts of docs/configuration.md")
+var update = flag.Bool("update", false, "rewrite the generated parts of docs")
 
 // keyText is what the types do not say of a key: which values it accepts, when
 // that is more than its type, and what it does.
@@ -224,34 +223,11 @@ func sections() map[string][]docKey {
 // TestConfigurationDoc holds docs/configuration.md to the types: what stands
 // between <!-- generated: name --> and <!-- end --> is written by this test.
 func TestConfigurationDoc(t *testing.T) {
-	path := filepath.Join("..", "..", "docs", "configuration.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	parts := map[string]string{"later": laterList(), "built-in views": viewsBlock(t)}
 	for section, keys := range sections() {
 		parts["keys "+section] = keyTable(keys)
 	}
-	want := string(text)
-	for name, content := range parts {
-		begin := "<!-- generated: " + name + " -->\n"
-		before, rest, ok := strings.Cut(want, begin)
-		_, after, closed := strings.Cut(rest, "<!-- end -->")
-		if !ok || !closed {
-			t.Fatalf("%s has no generated part %s", path, name)
-		}
-		want = before + begin + "\n" + content + "\n<!-- end -->" + after
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, string(text)); diff != "" {
-		t.Errorf("docs/configuration.md is not what the types say; go test ./cmd/flowwatch -update rewrites it (-want +got):\n%s", diff)
-	}
+	generated(t, filepath.Join("..", "..", "docs", "configuration.md"), parts)
 }
 
 // Every key is explained, and nothing that is none.
