@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )

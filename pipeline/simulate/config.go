@@ -45,6 +45,9 @@ type Config struct {
 	// Malformed and Late are the shares of lines that are broken, and that come
 	// 40 minutes too late: 1 in 2,000 by default; negative for none.
 	Malformed, Late float64
+	// Misread is the share of scanned targets of which the records say the
+	// opposite of what the truth does.
+	Misread float64
 	// Scenarios are what else happens.
 	Scenarios []Scenario
 }

@@ -51,6 +51,13 @@ func (p *planning) planScan(from *eni, source netip.Addr, tries []try) play {
 // try records one try: at the source's interface, when it has one here, and at
 // the target's, when there is such a host.
 func (g *Generator) try(from *eni, source netip.Addr, t *try) {
+	if g.drawn(g.cfg.Misread) {
+		opposite := answered
+		if t.outcome == answered {
+			opposite = rejected
+		}
+		t = &try{t.addr, t.eni, t.port, opposite}
+	}
 	start, end := g.window()
 	f := flow{src: source, dst: t.addr, dstPort: t.port, protocol: tcp, flags: syn, packets: 1, bytes: 44, start: start, end: end}
 	f.srcPort = g.clientPort()
