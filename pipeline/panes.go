@@ -18,6 +18,11 @@ func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane) *detect.Pane {
 			}
 		}
 	}
+	for l := range pane.Logins().All {
+		d.Logins = append(d.Logins, detect.Login{
+			Login: l, Internal: p.enricher.Internal(l.Source), Allowed: p.enricher.Allowed(l.Source),
+		})
+	}
 	return d
 }
 

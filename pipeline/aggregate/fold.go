@@ -157,6 +157,7 @@ func (f *Folder) load(pane *Pane, flow *enrich.Flow, first bool, bytes, packets 
 func (f *Folder) contact(pane *Pane, flow *enrich.Flow) {
 	if !flow.TransitGateway {
 		f.key = pane.contacts.add(f.key, f.place, flow)
+		f.key = pane.logins.add(f.key, f.place, flow)
 	}
 }
 

@@ -21,6 +21,16 @@ type Pane struct {
 	// Contacts yields every initiator of this pane once, in no particular
 	// order: what a rule finds must not depend on it.
 	Contacts iter.Seq[Contact]
+	// Logins holds the connections to ports of remote administration, by
+	// ascending (account, VPC, source, host, port).
+	Logins []Login
+}
+
+// Login is what one source did at a login port of one host in one pane.
+type Login struct {
+	aggregate.Login
+	Internal bool // the source is in the own networks
+	Allowed  bool // it is in networks.allow
 }
 
 // Key names a network interface.
