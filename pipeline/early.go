@@ -55,7 +55,14 @@ func (p *Pipeline) openPanes(open *aggregate.Open, starts []int64) *detect.Open 
 	}
 	d.Contacts = func(yield func(detect.OpenContact) bool) {
 		for c := range open.Contacts(earlyTargets) {
-			shown := detect.OpenContact{Contact: p.contactOf(&c.Contact), Panes: c.Panes}
+			whose := uint8(0)
+			if p.enricher.Internal(c.Source) {
+				whose |= sourceInternal
+			}
+			if p.enricher.Allowed(c.Source) {
+				whose |= sourceAllowed
+			}
+			shown := detect.OpenContact{Contact: contactOf(&c.Contact, whose), Panes: c.Panes}
 			shown.Targets = nil
 			if !yield(shown) {
 				return

@@ -112,6 +112,21 @@ func rulesOf(cfg *RulesConfig, pane time.Duration) (detectors []detect.Detector,
 	if cfg.ScanExternal.Enabled {
 		detectors = append(detectors, detect.NewScanExternal(cfg.ScanExternal.ScanExternalConfig, pane))
 	}
+	if cfg.ScanSlow.Enabled {
+		detectors = append(detectors, detect.NewScanSlow(cfg.ScanSlow.ScanSlowConfig, pane))
+	}
+	if cfg.ScanDistributed.Enabled {
+		detectors = append(detectors, detect.NewScanDistributed(cfg.ScanDistributed.ScanDistributedConfig, pane))
+	}
+	if cfg.ScanSuccess.Enabled {
+		detectors = append(detectors, detect.NewScanSuccess(cfg.ScanSuccess.ScanSuccessConfig, pane))
+	}
+	if cfg.BruteForce.Enabled {
+		detectors = append(detectors, detect.NewBruteForce(cfg.BruteForce.BruteForceConfig, pane))
+	}
+	if cfg.Ceiling.Enabled() {
+		detectors = append(detectors, detect.NewCeiling(cfg.Ceiling, pane))
+	}
 	for _, d := range detectors {
 		names = append(names, d.Name())
 	}

@@ -126,8 +126,9 @@ type Finding struct {
 	Analytic  Analytic       `json:"analytic"`
 	Attacks   []Attack       `json:"attacks"`
 	Resources []Resource     `json:"resources,omitempty"`
-	Scan      *ScanEvidence  `json:"scan,omitempty"`  // of the scan rules
-	Spike     *SpikeEvidence `json:"spike,omitempty"` // of the spike rule
+	Scan      *ScanEvidence  `json:"scan,omitempty"`    // of the scan rules
+	Spike     *SpikeEvidence `json:"spike,omitempty"`   // of the spike rule
+	Counted   *CountEvidence `json:"counted,omitempty"` // of rules that count one thing
 
 	LateRecords int64       `json:"late_records"` // that belonged to the deciding pane
 	Lines       []string    `json:"lines,omitempty"`

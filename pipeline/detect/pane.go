@@ -21,9 +21,29 @@ type Pane struct {
 	// Contacts yields every initiator of this pane once, in no particular
 	// order: what a rule finds must not depend on it.
 	Contacts iter.Seq[Contact]
+	// Split, when given, is what From returns: Contacts in two parts, for rules
+	// that look at one of them.
+	Split func(internal bool) iter.Seq[Contact]
 	// Logins holds the connections to ports of remote administration, by
 	// ascending (account, VPC, source, host, port).
 	Logins []Login
+}
+
+// From yields the contacts of sources inside or outside the own networks.
+func (p *Pane) From(internal bool) iter.Seq[Contact] {
+	if p.Split != nil {
+		return p.Split(internal)
+	}
+	return func(yield func(Contact) bool) {
+		if p.Contacts == nil {
+			return
+		}
+		for c := range p.Contacts {
+			if c.Internal == internal && !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // Login is what one source did at a login port of one host in one pane.

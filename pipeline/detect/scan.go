@@ -122,8 +122,8 @@ func (s *Scan) visit(pane *Pane) {
 	if pane.Contacts == nil {
 		return
 	}
-	for c := range pane.Contacts {
-		if c.Internal != s.rule.internal || c.Allowed || c.Targets == nil {
+	for c := range pane.From(s.rule.internal) {
+		if c.Allowed || c.Targets == nil {
 			continue
 		}
 		s.take(&c, pane.Start)
