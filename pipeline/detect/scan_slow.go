@@ -252,33 +252,46 @@ func (r *ScanSlow) evict() {
 // judge tests a source's last day, or returns nil.
 func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 	perHour := make(map[int64]int)
-	answered := 0
 	for _, t := range s.targets {
-		if t.answered {
-			answered++
-		} else {
+		if !t.answered {
 			perHour[t.hour]++
 		}
 	}
-	j := &judgement{exact: true, scale: 1, crossed: pane.Start, answered: answered}
-	earliest := int64(math.MaxInt64)
-	for target, t := range s.targets {
-		w := settled{Target: target, outcome: aggregate.Answered}
-		if !t.answered {
-			if perHour[t.hour]+max(perHour[t.hour-1], perHour[t.hour+1]) >= fastHour {
-				continue // a burst: scan.internal's
-			}
-			w.outcome, w.rejected, w.synOnly = aggregate.Failed, t.rejected, !t.rejected
-			earliest = min(earliest, t.hour)
-			j.failed++
-			if t.rejected {
-				j.rejected++
-			} else {
-				j.synOnly++
-			}
-		}
-		j.targets = append(j.targets, w)
+	// Inside and outside the own networks are two matters, as for Scan.
+	var sides [2]judgement
+	var earliest [2]int64
+	for i := range sides {
+		sides[i] = judgement{exact: true, scale: 1, crossed: pane.Start}
+		earliest[i] = math.MaxInt64
 	}
+	for target, t := range s.targets {
+		i := 0
+		if pane.own(target.Addr) {
+			i = 1
+		}
+		j := &sides[i]
+		if t.answered {
+			j.answered++
+			j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Answered})
+			continue
+		}
+		if perHour[t.hour]+max(perHour[t.hour-1], perHour[t.hour+1]) >= fastHour {
+			continue // a burst: scan.internal's
+		}
+		earliest[i] = min(earliest[i], t.hour)
+		j.failed++
+		if t.rejected {
+			j.rejected++
+		} else {
+			j.synOnly++
+		}
+		j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Failed, rejected: t.rejected, synOnly: !t.rejected})
+	}
+	side := 0
+	if sides[1].failed-sides[1].answered >= sides[0].failed-sides[0].answered {
+		side = 1
+	}
+	j, from := &sides[side], earliest[side]
 	j.score = float64(j.failed-j.answered) * scanWeight
 	bound := math.Log(1 / r.cfg.Alpha)
 	if j.failed < r.cfg.MinFailed || j.score < bound {
@@ -288,7 +301,7 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 	e := &ScanEvidence{
 		Source: key.addr, Internal: true, Interface: printable(s.about.iface), Instance: printable(s.about.instance), Exact: true,
 		Failed: j.failed, Answered: j.answered, Rejected: j.rejected, SynOnly: j.synOnly,
-		WindowStart: earliest * hour, WindowSeconds: pane.End - earliest*hour, RuleWindowSeconds: slowWindow,
+		WindowStart: from * hour, WindowSeconds: pane.End - from*hour, RuleWindowSeconds: slowWindow,
 		Score: j.score, Threshold: bound, MinFailed: r.cfg.MinFailed, Alpha: r.cfg.Alpha,
 	}
 	e.describe(j)

@@ -67,9 +67,11 @@ type scanner struct {
 	gone     bool
 }
 
+// failures are what a pane's targets came to, outside the own networks and
+// inside.
 type failures struct {
 	start            int64
-	failed, answered int
+	failed, answered [2]int
 }
 
 // NewScanSuccess returns the rule for panes of this length. The configuration
@@ -150,20 +152,39 @@ func (r *ScanSuccess) look(c *Contact, pane *Pane) *strike {
 	}
 	if failing > 0 {
 		s.seen, s.changed = pane.Start, true
-		s.panes = append(s.panes, failures{pane.Start, failing, o.Answered})
+		s.panes = append(s.panes, failuresOf(c, pane))
 	}
 	s.panes = slices.DeleteFunc(s.panes, func(f failures) bool { return f.start <= pane.Start-hour })
 	before := s.since != 0 && s.since < pane.Start
 	if s.since == 0 {
-		failed, answered := 0, 0
-		for _, f := range s.panes {
-			failed, answered = failed+f.failed, answered+f.answered
-		}
-		if failed >= r.cfg.MinFailed && float64(failed-answered)*scanWeight >= math.Log(1/1e-5) {
-			s.since, s.changed = pane.Start, true
+		for side := range 2 {
+			failed, answered := 0, 0
+			for _, f := range s.panes {
+				failed, answered = failed+f.failed[side], answered+f.answered[side]
+			}
+			if failed >= r.cfg.MinFailed && float64(failed-answered)*scanWeight >= math.Log(1/1e-5) {
+				s.since, s.changed = pane.Start, true
+			}
 		}
 	}
 	return r.sessions(key, s, c, before, pane)
+}
+
+func failuresOf(c *Contact, pane *Pane) failures {
+	f := failures{start: pane.Start}
+	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+		side := 0
+		if pane.own(t.Addr) {
+			side = 1
+		}
+		switch e.Outcome(t.Protocol) {
+		case aggregate.Failed, aggregate.Pending:
+			f.failed[side]++
+		case aggregate.Answered:
+			f.answered[side]++
+		}
+	})
+	return f
 }
 
 // sessions notes what a contact's targets came to, and returns the session that
@@ -325,8 +346,10 @@ func (s *scanner) encode() []byte {
 	e.uint(uint64(len(s.panes)))
 	for _, f := range s.panes {
 		e.int(f.start)
-		e.uint(uint64(f.failed))
-		e.uint(uint64(f.answered))
+		for side := range 2 {
+			e.uint(uint64(f.failed[side]))
+			e.uint(uint64(f.answered[side]))
+		}
 	}
 	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known} {
 		targets := slices.SortedFunc(maps.Keys(set), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
@@ -366,7 +389,11 @@ func (r *ScanSuccess) restore(key, value []byte) error {
 	s := &scanner{internal: d.bool(), since: d.int(), seen: d.int(), stored: true,
 		hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool)}
 	for range d.number(1000) {
-		s.panes = append(s.panes, failures{d.int(), int(d.number(math.MaxInt32)), int(d.number(math.MaxInt32))})
+		f := failures{start: d.int()}
+		for side := range 2 {
+			f.failed[side], f.answered[side] = int(d.number(math.MaxInt32)), int(d.number(math.MaxInt32))
+		}
+		s.panes = append(s.panes, f)
 	}
 	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known} {
 		for range d.number(2*successHosts + 1) {

@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	spikeVersion = "1"
+	spikeVersion = "2"
 
 	leastRatio  = 3.0 // a candidate is at least so many times what is expected
 	strongRatio = 10  // from here on it needs no second pane, and is severe
+	crowdLeast  = 5.0 // leastRatio, of a pane that looks like a crowd
+	crowdStrong = 10
 
 	learningFor  = 2 * 24 * 3600 // seconds until findings have full confidence
 	newBaseline  = 6 * 3600      // seconds open, after which it is the normal level
@@ -47,6 +49,8 @@ type ingress struct {
 	tested         int64 // start of the last pane with a test
 	seasonFrom     int64 // no seasonal baseline before
 	hour           int64 // the latest that the seasons hold
+	lastHour       int64 // the one before, when a pane turned it
+	turned         bool  // the pane is the first of its hour
 	measures       [NumMeasures]baseline
 	incident       *incident
 
@@ -160,6 +164,12 @@ type tested struct {
 	lnP      [NumMeasures]float64
 	cand     [NumMeasures]bool
 	hit      [NumMeasures]bool
+	// Of the drift test: the usual mean, 0 before there is one, the score, and
+	// whether it struck.
+	usual    [NumMeasures]float64
+	score    [NumMeasures]float64
+	drift    [NumMeasures]bool
+	crowd    bool // it looks like a crowd
 	confirms bool // a hit rests on the candidate of the pane before
 }
 
@@ -180,6 +190,11 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		return t
 	}
 	adjacent := in.tested == start-s.pane
+	s.look(in, &t, start)
+	ratio, strong := leastRatio, float64(strongRatio)
+	if t.crowd {
+		ratio, strong = crowdLeast, crowdStrong
+	}
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		peak, days := 0.0, 0
@@ -190,14 +205,50 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		t.expected[m], t.phi[m] = e, b.phi
 		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
 		x, floor := float64(counts[m]), s.cfg.floor(m)
-		t.cand[m] = t.lnP[m] < s.lnA && x >= leastRatio*e.mu && x-e.mu >= floor
-		strong := x >= strongRatio*e.mu && x-e.mu >= strongRatio*floor
-		t.hit[m] = t.cand[m] && (strong || adjacent && b.cand)
-		t.confirms = t.confirms || t.hit[m] && !strong
+		t.cand[m] = t.lnP[m] < s.lnA && x >= ratio*e.mu && x-e.mu >= floor
+		alone := x >= strong*e.mu && x-e.mu >= strongRatio*floor
+		t.hit[m] = t.cand[m] && (alone || adjacent && b.cand)
+		t.confirms = t.confirms || t.hit[m] && !alone
+		if t.usual[m] > 0 {
+			s.follow(b, &t, m, adjacent)
+		}
 		b.cand, b.mu, b.muPhi = t.cand[m], e.mu, b.phi
 	}
 	in.tested = start
 	return t
+}
+
+// look finds what is usual in each measure, by the drift test's means where they
+// are known and the recent level before, and whether the pane looks like a crowd.
+func (s *Spike) look(in *ingress, t *tested, start int64) {
+	var usual [NumMeasures]float64
+	for m := range NumMeasures {
+		b := &in.measures[m]
+		usual[m] = b.m
+		if mean, ok := b.trend.usual(start / hour); ok && start-in.first >= learningFor && start >= in.seasonFrom {
+			t.usual[m], usual[m] = mean, mean
+		}
+	}
+	t.crowd = crowd(t.counts, usual)
+}
+
+// follow takes a measure's pane into the drift test.
+func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent bool) {
+	h, ratio := plainDrift, float64(driftRatio)
+	if t.crowd {
+		h, ratio = crowdDrift, crowdRatio
+	}
+	if !adjacent {
+		b.trend.score, b.trend.run = 0, 0
+	}
+	mu := t.usual[m]
+	least := mu + s.cfg.floor(m)
+	b.trend.take(t.counts[m], mu, b.phi, h, least)
+	t.score[m] = b.trend.score
+	t.drift[m] = b.trend.drifts(t.counts[m], mu, ratio, least)
+	if t.drift[m] && !t.hit[m] {
+		t.hit[m] = true
+	}
 }
 
 // surprise returns ln P of a count and counts the test. At or below the mean P
@@ -235,6 +286,8 @@ func (in *ingress) remember(counts *[NumMeasures]int64, start int64) {
 			in.peaksChanged = true
 		}
 	}
+	in.turned = h > in.hour
+	in.lastHour = in.hour
 	in.hour = max(in.hour, h)
 	in.seen++
 }
@@ -250,6 +303,13 @@ func (s *Spike) learn(in *ingress, t *tested) {
 			b.relevel()
 		case t.done && calm && !t.cand[m]:
 			b.learn(t.counts[m], s.rates)
+		}
+		if in.turned && b.trend.turn(in.lastHour) {
+			in.peaksChanged = true
+		}
+		if calm && !t.cand[m] && !t.hit[m] {
+			b.trend.sum += float64(t.counts[m])
+			b.trend.n++
 		}
 	}
 }

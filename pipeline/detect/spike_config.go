@@ -73,5 +73,12 @@ func (c *SpikeConfig) floor(m Measure) float64 {
 	if m == Bytes {
 		return float64(c.MinBytes) / float64(m.unit())
 	}
+	if m == Packets {
+		return packetsPerCount * float64(c.MinCounts)
+	}
 	return float64(c.MinCounts)
 }
+
+// packetsPerCount is how many packets weigh as much as one flow or source: fifty
+// packets are a single page.
+const packetsPerCount = 20

@@ -14,7 +14,7 @@ const (
 	incidentEntry = 'i'
 )
 
-const baselineFormat = 1
+const baselineFormat = 2
 
 // Changes puts the entries of the interfaces that had a pane since the last
 // call, after the deletions: an interface that was dropped may have come back.
@@ -80,6 +80,10 @@ func (in *ingress) encodeLevels() []byte {
 			e.uint(uint64(x))
 		}
 		e.bool(b.cand)
+		e.float(b.trend.sum)
+		e.uint(uint64(b.trend.n))
+		e.float(b.trend.score)
+		e.uint(uint64(b.trend.run))
 	}
 	return e
 }
@@ -103,6 +107,8 @@ func (in *ingress) decodeLevels(value []byte) error {
 			b.recent[i] = d.number(math.MaxInt64)
 		}
 		b.cand = d.bool()
+		b.trend.sum, b.trend.n = d.float(), int(d.number(math.MaxInt32))
+		b.trend.score, b.trend.run = d.float(), int(d.number(math.MaxInt32))
 		if b.phi > mostPhi {
 			d.fail()
 		}
@@ -118,6 +124,11 @@ func (in *ingress) encodePeaks() []byte {
 			// Rounded to 24 bits they still are whole numbers.
 			e.uint(uint64(int64(x) + 1))
 		}
+		t := &in.measures[m].trend
+		for h := range t.hours {
+			e.float(float64(t.hours[h]))
+			e.byte(t.days[h])
+		}
 	}
 	return e
 }
@@ -132,6 +143,10 @@ func (in *ingress) decodePeaks(value []byte) error {
 		peaks := in.measures[m].peaks
 		for i := range peaks {
 			peaks[i] = float32(d.number(math.MaxInt64) - 1)
+		}
+		t := &in.measures[m].trend
+		for h := range t.hours {
+			t.hours[h], t.days[h] = float32(d.float()), min(leastDays, d.byte())
 		}
 	}
 	return d.end("peaks")
