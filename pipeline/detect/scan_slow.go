@@ -371,9 +371,7 @@ func (s *slowSource) encode() []byte {
 	e.uint(uint64(len(targets)))
 	for _, t := range targets {
 		have := s.targets[t]
-		e.addr(t.Addr)
-		e.uint(uint64(t.Port))
-		e.byte(t.Protocol)
+		e.target(t)
 		e.int(have.hour)
 		e.int(have.seen)
 		e.bool(have.answered)
@@ -410,7 +408,7 @@ func (r *ScanSlow) restore(key, value []byte) error {
 		s.about = about{region: d.string(), iface: d.string(), instance: d.string()}
 		s.records, s.first, s.last = d.int(), d.int(), d.int()
 		for range d.number(slowTargets + 1) {
-			t := aggregate.Target{Addr: d.addr(), Port: uint16(d.number(math.MaxUint16 + 1)), Protocol: d.byte()}
+			t := d.target()
 			s.targets[t] = &slowTarget{hour: d.int(), seen: d.int(), answered: d.bool(), rejected: d.bool()}
 			if d.broken {
 				break
