@@ -27,6 +27,7 @@ import (
 	filesink "github.com/flowwatch/flowwatch/sinks/file"
 	promsink "github.com/flowwatch/flowwatch/sinks/prometheus"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
+	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
 // service is a pipeline with everything around it that a configuration asks
@@ -200,14 +201,33 @@ func (s *service) openSinks(e *env) ([]pipeline.Outlet, error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
-		box := sinks.NewOutbox(sink, sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules}, sinks.OutboxDeps{Logger: s.log, Metrics: metrics})
+		box := sinks.NewOutbox(sink, outboxOf(c, least), sinks.OutboxDeps{Logger: s.log, Metrics: metrics})
 		s.outboxes = append(s.outboxes, box)
 		outlets = append(outlets, outlet{box})
 	}
 	return outlets, nil
 }
 
+// outboxOf configures the outbox of a sink.
+func outboxOf(c *SinkConfig, least detect.Severity) sinks.OutboxConfig {
+	o := sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules}
+	if c.Webhook != nil {
+		// One request a Send: what has arrived is not sent again when a later
+		// one fails.
+		o.Batch, o.Timeout = c.Webhook.Batch, c.Webhook.Timeout+time.Second
+	}
+	return o
+}
+
 func (s *service) openSink(e *env, c *SinkConfig) (sinks.Sink, error) {
+	if c.Webhook != nil {
+		sink, err := webhook.New(*c.Webhook, webhook.Deps{Name: c.Name, Encode: encodeOCSF})
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, sink.Close)
+		return sink, nil
+	}
 	if c.File != nil {
 		sink, err := filesink.Open(*c.File, filesink.Deps{Name: c.Name, Encode: encodeOCSF})
 		if err != nil {

@@ -11,7 +11,6 @@ var notYet = []string{
 	"sources[].file.follow=true",
 	"suppress",
 	"enrich.databases",
-	"sinks[].webhook",
 	"sinks[].alertmanager",
 	"sinks[].sns",
 	"sinks[].eventbridge",

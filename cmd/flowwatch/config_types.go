@@ -10,6 +10,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/sinks/file"
+	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
 // Config is the configuration file. What a file leaves out has the values of
@@ -127,11 +128,12 @@ type BruteForceConfig struct {
 
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
-	Stdout      *struct{}    `yaml:"stdout"`
-	File        *file.Config `yaml:"file"`
-	Name        string       `yaml:"name"` // unique; by default the kind
-	MinSeverity string       `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
-	Rules       []string     `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
+	Stdout      *struct{}       `yaml:"stdout"`
+	File        *file.Config    `yaml:"file"`
+	Webhook     *webhook.Config `yaml:"webhook"`
+	Name        string          `yaml:"name"` // unique; by default the kind
+	MinSeverity string          `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
+	Rules       []string        `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
 }
 
 // SetDefaults gives the keys that may be left out their values.

@@ -18,8 +18,8 @@ type Config struct {
 	URL     string            `yaml:"url" strict:"required,secret"`      // http or https; often holds a token, so never shown
 	Secret  string            `yaml:"secret,omitempty" strict:"secret"`  // signs each request; empty: none is signed
 	Headers map[string]string `yaml:"headers,omitempty" strict:"secret"` // added to each request
-	Batch   int               `yaml:"batch,omitempty"`                   // findings in one request: 1 (default) is an object, more an array
-	Timeout time.Duration     `yaml:"timeout,omitempty"`                 // of one request; default 10 s
+	Batch   int               `yaml:"batch"`                             // findings in one request: 1 (default) is an object, more an array
+	Timeout time.Duration     `yaml:"timeout"`                           // of one request; default 10 s
 }
 
 const (
@@ -78,11 +78,11 @@ func plainValue(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
+// SetDefaults gives the keys that may be left out their values.
+func (c *Config) SetDefaults() { *c = c.withDefaults() }
+
 func (c Config) withDefaults() Config {
 	c.Batch = cmp.Or(c.Batch, 1)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
 	return c
 }
-
-// SendBatch is how many findings an outbox should hand to one Send.
-func (c Config) SendBatch() int { return c.withDefaults().Batch }
