@@ -80,7 +80,7 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 		Early: cfg.Detect.Early,
 	}, pipeline.Dependencies{
 		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
-		Enricher: enrich.New(cfg.Networks.Internal, cfg.Networks.Allow), Detectors: detectors, Outlets: outlets, Store: store,
+		Enricher: enrich.New(cfg.Networks.Internal, cfg.Networks.Allow), Detectors: detectors, Suppress: cfg.Suppress, Outlets: outlets, Store: store,
 	})
 	if err != nil {
 		return s, err

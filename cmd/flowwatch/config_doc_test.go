@@ -88,6 +88,12 @@ var keyTexts = map[string]keyText{
 	"rules.ceiling.bps":                   {"0 or more", "bits a second of ingress that no interface should get, on average over a pane; 0 is no ceiling"},
 	"rules.ceiling.pps":                   {"0 or more", "the same in packets a second"},
 	"rules.ceiling.flows":                 {"0 or more", "the same in flows a pane"},
+	"suppress":                            {"a list; `[]` for none", "findings that are held back and counted. An incident that is open closes with the reason `suppressed`; one that still goes on afterwards opens then"},
+	"suppress[].rule":                     {"", "of this rule"},
+	"suppress[].source":                   {"an address, a network, or an interface", "about this source, or this target or interface where the rule is about one"},
+	"suppress[].account":                  {"an account id", "in this account. At least one of `rule`, `source` and `account` is needed"},
+	"suppress[].until":                    {"a date, which ends it at 00:00 UTC of that day, or an RFC 3339 time", "up to this event time"},
+	"suppress[].reason":                   {"a few words", "why; it stands in the closing event"},
 	"enrich":                              {"`{}`", "nothing in this version"},
 	"sinks":                               {"each with one of `stdout`, `file` and `webhook`; `[]` for none", "where findings go, by default to standard output"},
 	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
@@ -185,6 +191,7 @@ func docAccepts(v reflect.Value, tag string) string {
 // unset are the keys whose default stands elsewhere or is none by nature.
 var unset = map[string]string{
 	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required",
+	"suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
 	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
 }

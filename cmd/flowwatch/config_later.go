@@ -9,7 +9,6 @@ var notYet = []string{
 	"sources[].s3",
 	"sources[].kinesis.consumer=fan_out",
 	"sources[].file.follow=true",
-	"suppress",
 	"enrich.databases",
 	"sinks[].alertmanager",
 	"sinks[].sns",

@@ -16,18 +16,19 @@ import (
 // Config is the configuration file. What a file leaves out has the values of
 // defaultConfig.
 type Config struct {
-	Sources    []SourceConfig   `yaml:"sources" strict:"required"`
-	Networks   NetworksConfig   `yaml:"networks"`
-	Windows    WindowsConfig    `yaml:"windows"`
-	Views      []aggregate.View `yaml:"views"`
-	Rules      RulesConfig      `yaml:"rules"`
-	Detect     DetectConfig     `yaml:"detect"`
-	Enrich     struct{}         `yaml:"enrich,omitempty"`
-	Sinks      []SinkConfig     `yaml:"sinks"`
-	Checkpoint CheckpointConfig `yaml:"checkpoint"`
-	Exchange   struct{}         `yaml:"exchange,omitempty"` // in one process
-	Limits     LimitsConfig     `yaml:"limits"`
-	Listen     string           `yaml:"listen"` // host:port of /metrics, /healthz and /readyz
+	Sources    []SourceConfig       `yaml:"sources" strict:"required"`
+	Networks   NetworksConfig       `yaml:"networks"`
+	Windows    WindowsConfig        `yaml:"windows"`
+	Views      []aggregate.View     `yaml:"views"`
+	Rules      RulesConfig          `yaml:"rules"`
+	Detect     DetectConfig         `yaml:"detect"`
+	Suppress   []detect.Suppression `yaml:"suppress"`
+	Enrich     struct{}             `yaml:"enrich,omitempty"`
+	Sinks      []SinkConfig         `yaml:"sinks"`
+	Checkpoint CheckpointConfig     `yaml:"checkpoint"`
+	Exchange   struct{}             `yaml:"exchange,omitempty"` // in one process
+	Limits     LimitsConfig         `yaml:"limits"`
+	Listen     string               `yaml:"listen"` // host:port of /metrics, /healthz and /readyz
 }
 
 // SourceConfig is one item of sources: exactly one kind is set.
@@ -170,6 +171,7 @@ func defaultConfig() Config {
 			ScanSuccess:     ScanSuccessConfig{Enabled: true, ScanSuccessConfig: detect.DefaultScanSuccess()},
 			BruteForce:      BruteForceConfig{Enabled: true, BruteForceConfig: detect.DefaultBruteForce()},
 		},
+		Suppress:   []detect.Suppression{},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
 		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
 		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 1_000_000},
