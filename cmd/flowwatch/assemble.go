@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,18 +76,39 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	if err != nil {
 		return s, usageError{err}
 	}
+	allow, err := allowed(&cfg.Networks, s.log)
+	if err != nil {
+		return s, usageError{err}
+	}
 	detectors, names := rulesOf(&cfg.Rules, cfg.Windows.Pane)
 	s.pipeline, err = pipeline.New(ctx, pipeline.Config{
 		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources,
 		Early: cfg.Detect.Early,
 	}, pipeline.Dependencies{
 		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
-		Enricher: enrich.New(cfg.Networks.Internal, cfg.Networks.Allow), Detectors: detectors, Suppress: cfg.Suppress, Outlets: outlets, Store: store,
+		Enricher: enrich.New(cfg.Networks.Internal, allow), Detectors: detectors, Suppress: cfg.Suppress, Outlets: outlets, Store: store,
 	})
 	if err != nil {
 		return s, err
 	}
 	return s, s.registry.Register(promsink.New(s.pipeline.Published, names))
+}
+
+// allowed returns the scanners that are the user's own, with those of the
+// allow lists.
+func allowed(cfg *NetworksConfig, log *zap.Logger) ([]netip.Prefix, error) {
+	if len(cfg.AllowLists) == 0 {
+		return cfg.Allow, nil
+	}
+	lists, err := enrich.ReadAllowLists(cfg.AllowLists)
+	if err != nil {
+		return nil, fmt.Errorf("networks.allow_lists: %w", err)
+	}
+	for _, why := range lists.Skipped {
+		log.Warn("allow list is skipped: " + why)
+	}
+	log.Info("allow lists are read", zap.Int("files", lists.Files), zap.Int("networks", len(lists.Prefixes)))
+	return slices.Concat(cfg.Allow, lists.Prefixes), nil
 }
 
 // planOf compiles the views that are on; a view on a field that nothing

@@ -42,6 +42,7 @@ var keyTexts = map[string]keyText{
 	"sources[].format":                    {"field lists, or one", "the fields of lines without a header, in order, separated by blanks or commas; version 2's default is always known. Of several, the first that fits a line reads it. `${name}` is AWS's way to write a field here, and no environment variable"},
 	"networks.internal":                   {"", "addresses that are your own: they decide the direction where the record does not say, and which scan rule a source is under"},
 	"networks.allow":                      {"", "scanners that are yours: no scan finding is about them"},
+	"networks.allow_lists":                {"files, and folders with *.json and *.txt files", "more of these: MISP warning lists of type `cidr`, or text with a network a line. Read at the start; warning lists of other types are skipped, which the log tells"},
 	"windows.pane":                        {"at least 1m, and a whole part of an hour", "how long a window of event time is"},
 	"windows.allowed_lateness":            {"0s or more", "how far behind the newest record of its partition one may come and still count in its pane"},
 	"windows.idle_after":                  {"more than 0s", "how long a partition is empty before event time goes on without it"},
@@ -191,7 +192,7 @@ func docAccepts(v reflect.Value, tag string) string {
 // unset are the keys whose default stands elsewhere or is none by nature.
 var unset = map[string]string{
 	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required",
-	"suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
+	"networks.allow_lists": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
 	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
 }

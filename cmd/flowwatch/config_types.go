@@ -57,8 +57,9 @@ type FileConfig struct {
 
 // NetworksConfig says which addresses are the user's own.
 type NetworksConfig struct {
-	Internal []netip.Prefix `yaml:"internal"`
-	Allow    []netip.Prefix `yaml:"allow"` // scanners that are theirs
+	Internal   []netip.Prefix `yaml:"internal"`
+	Allow      []netip.Prefix `yaml:"allow"`                 // scanners that are theirs
+	AllowLists []string       `yaml:"allow_lists,omitempty"` // files and folders that list more of these
 }
 
 // WindowsConfig is how event time is cut.
