@@ -58,8 +58,8 @@ func TestSuppressedIncident(t *testing.T) {
 		{"comes back afterwards", 0, 2, []detect.Activity{c, e, u, e}, "--CE"},
 		{"closes by itself and comes back suppressed", 2, 99, []detect.Activity{c, e, u, e}, "CE--"},
 	} {
-		for name, restarts := range map[string]bool{"": false, " over restarts": true} {
-			t.Run(test.name+name, func(t *testing.T) {
+		for name, restarts := range map[string]bool{"in one life": false, "over restarts": true} {
+			t.Run(test.name+", "+name, func(t *testing.T) {
 				state := map[string][]byte{}
 				s, shown, got := newSuppressor(nil), false, ""
 				for i, a := range test.in {

@@ -3,6 +3,7 @@ package enrich
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -109,11 +110,13 @@ func (l *AllowLists) warningList(path string, text []byte) error {
 
 // jsonLine returns the line of an error of encoding/json.
 func jsonLine(text []byte, err error) int {
-	switch e := err.(type) {
-	case *json.SyntaxError:
-		return lineOf(text, int(e.Offset)-1)
-	case *json.UnmarshalTypeError:
-		return lineOf(text, int(e.Offset)-1)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return lineOf(text, int(syntax.Offset)-1)
+	case errors.As(err, &kind):
+		return lineOf(text, int(kind.Offset)-1)
 	}
 	return 1
 }
