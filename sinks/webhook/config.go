@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flowwatch/flowwatch/sinks/post"
 )
 
 // Config configures a Sink. A zero field stands for its default.
@@ -31,7 +32,7 @@ const (
 // holds a part of the URL or the value of a header.
 func (c *Config) Validate() error {
 	var errs []error
-	if err := checkURL(c.URL); err != nil {
+	if err := post.CheckURL(c.URL); err != nil {
 		errs = append(errs, fmt.Errorf("url: %w", err))
 	}
 	if c.Batch < 0 || c.Batch > mostBatch {
@@ -56,17 +57,6 @@ func (c *Config) Validate() error {
 		seen[canonical] = name
 	}
 	return errors.Join(errs...)
-}
-
-func checkURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Opaque != "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return errors.New("is no URL of a receiver; accepted: https://host/path, or http for a local one")
-	}
-	if u.Fragment != "" {
-		return errors.New("has a #fragment, which is never sent; accepted: a URL without")
-	}
-	return nil
 }
 
 var (

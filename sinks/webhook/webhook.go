@@ -2,20 +2,16 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/sinks"
+	"github.com/flowwatch/flowwatch/sinks/post"
 )
 
 // Deps is what a Sink needs.
@@ -32,17 +28,12 @@ type Deps struct {
 type Sink struct {
 	cfg    Config
 	deps   Deps
-	host   string // all of the URL that errors may show
-	client *http.Client
+	client *post.Client
 }
 
 // maxBody is the size of a request. A batch above it is split; a finding that
 // alone is larger is refused.
 const maxBody = 4 << 20
-
-// maxAnswer is how much of an answer is read, for the sake of reusing the
-// connection. What it says is not used: it could repeat a secret.
-const maxAnswer = 64 << 10
 
 // New returns a sink. The caller has validated cfg.
 func New(cfg Config, deps Deps) (*Sink, error) {
@@ -52,27 +43,19 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	if deps.Transport == nil {
-		deps.Transport = http.DefaultTransport.(*http.Transport).Clone()
-	}
-	u, err := url.Parse(cfg.URL)
+	cfg = cfg.withDefaults()
+	client, err := post.New(cfg.URL, cfg.Timeout, deps.Now, deps.Transport)
 	if err != nil {
-		return nil, errors.New("webhook: url: is no URL") // err would repeat it
+		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	return &Sink{cfg: cfg.withDefaults(), deps: deps, host: u.Host, client: &http.Client{
-		Transport:     deps.Transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Sink{cfg: cfg, deps: deps, client: client}, nil
 }
 
 // Name implements sinks.Sink.
 func (s *Sink) Name() string { return s.deps.Name }
 
 // Close closes the idle connections.
-func (s *Sink) Close() error {
-	s.client.CloseIdleConnections()
-	return nil
-}
+func (s *Sink) Close() error { return s.client.Close() }
 
 // Send implements sinks.Sink. It ends at the first request that fails.
 func (s *Sink) Send(ctx context.Context, findings []detect.Finding) error {
@@ -81,7 +64,7 @@ func (s *Sink) Send(ctx context.Context, findings []detect.Finding) error {
 		if err != nil {
 			return err
 		}
-		if err := s.post(ctx, body, keyOf(findings[:n])); err != nil {
+		if err := s.client.JSON(ctx, body, s.header(body, findings[:n])); err != nil {
 			return err
 		}
 		findings = findings[n:]
@@ -126,62 +109,14 @@ func keyOf(findings []detect.Finding) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-func (s *Sink) post(ctx context.Context, body []byte, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL, bytes.NewReader(body))
-	if err != nil {
-		return sinks.Permanent(fmt.Errorf("post to %s: the request cannot be built", s.host))
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", "flowwatch")
-	request.Header.Set("Idempotency-Key", key)
+func (s *Sink) header(body []byte, findings []detect.Finding) http.Header {
+	header := http.Header{}
 	for name, value := range s.cfg.Headers {
-		request.Header.Set(name, value)
+		header.Set(name, value)
 	}
+	header.Set("Idempotency-Key", keyOf(findings))
 	if s.cfg.Secret != "" {
-		request.Header.Set(SignatureHeader, Sign(s.cfg.Secret, s.deps.Now(), body))
+		header.Set(SignatureHeader, Sign(s.cfg.Secret, s.deps.Now(), body))
 	}
-	answer, err := s.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("post to %s: %w", s.host, withoutURL(err))
-	}
-	defer answer.Body.Close()
-	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // whatever it says, the status counts
-	return s.judge(answer)
-}
-
-// judge tells what an answer means for the findings that were sent.
-func (s *Sink) judge(answer *http.Response) error {
-	code := answer.StatusCode
-	err := fmt.Errorf("post to %s: status %d %s", s.host, code, http.StatusText(code))
-	switch {
-	case code/100 == 2:
-		return nil
-	case code/100 == 3:
-		return fmt.Errorf("%w: redirects are not followed, the configured URL has to be the last one", err)
-	case code/100 == 4 && code != http.StatusRequestTimeout && code != http.StatusTooEarly && code != http.StatusTooManyRequests:
-		return sinks.Permanent(err)
-	}
-	return sinks.RetryAfter(err, s.asked(answer.Header.Get("Retry-After")))
-}
-
-// asked reads a Retry-After: seconds, or a date. What is neither asks nothing.
-func (s *Sink) asked(text string) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return at.Sub(s.deps.Now())
-	}
-	return 0
-}
-
-// withoutURL unwraps the error of a client, whose message repeats the URL.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
+	return header
 }
