@@ -28,6 +28,7 @@ import (
 	"github.com/flowwatch/flowwatch/sinks"
 	filesink "github.com/flowwatch/flowwatch/sinks/file"
 	promsink "github.com/flowwatch/flowwatch/sinks/prometheus"
+	"github.com/flowwatch/flowwatch/sinks/slack"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
@@ -239,10 +240,21 @@ func outboxOf(c *SinkConfig, least detect.Severity) sinks.OutboxConfig {
 		// one fails.
 		o.Batch, o.Timeout = c.Webhook.Batch, c.Webhook.Timeout+time.Second
 	}
+	if c.Slack != nil {
+		o.Batch = 1 // the same: a message is a request
+	}
 	return o
 }
 
 func (s *service) openSink(e *env, c *SinkConfig) (sinks.Sink, error) {
+	if c.Slack != nil {
+		sink, err := slack.New(*c.Slack, slack.Deps{Name: c.Name})
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, sink.Close)
+		return sink, nil
+	}
 	if c.Webhook != nil {
 		sink, err := webhook.New(*c.Webhook, webhook.Deps{Name: c.Name, Encode: encodeOCSF})
 		if err != nil {

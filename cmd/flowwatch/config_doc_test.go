@@ -96,7 +96,7 @@ var keyTexts = map[string]keyText{
 	"suppress[].until":                    {"a date, which ends it at 00:00 UTC of that day, or an RFC 3339 time", "up to this event time"},
 	"suppress[].reason":                   {"a few words", "why; it stands in the closing event"},
 	"enrich":                              {"`{}`", "nothing in this version"},
-	"sinks":                               {"each with one of `stdout`, `file` and `webhook`; `[]` for none", "where findings go, by default to standard output"},
+	"sinks":                               {"each with one of `stdout`, `file`, `webhook` and `slack`; `[]` for none", "where findings go, by default to standard output"},
 	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
 	"sinks[].file.path":                   {"a file in a folder that exists; each once", "one OCSF object a line is appended"},
 	"sinks[].webhook.url":                 {"an http or https URL", "each finding is posted here as an OCSF object. Redirects are not followed"},
@@ -104,6 +104,7 @@ var keyTexts = map[string]keyText{
 	"sinks[].webhook.headers":             {"a mapping of names to values", "headers added to each request, such as Authorization"},
 	"sinks[].webhook.batch":               {"1 to 50", "findings in one request: 1 is an object, more a JSON array"},
 	"sinks[].webhook.timeout":             {"more than 0s, up to 5m", "how long one request may take"},
+	"sinks[].slack.url":                   {"the URL of an incoming webhook", "a message for each event of an incident"},
 	"sinks[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `sink`; by default the kind"},
 	"sinks[].min_severity":                {"", "findings below it are not sent here"},
 	"sinks[].rules":                       {"a list of rules: `spike`, `scan.internal`, `scan.external`, `scan.slow`, `scan.distributed`, `scan.success`, `bruteforce`, `ceiling`, each once", "findings of other rules are not sent here; by default all are"},
@@ -194,7 +195,7 @@ var unset = map[string]string{
 	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required",
 	"networks.allow_lists": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
-	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
+	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].slack.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
 }
 
 func keyTable(keys []docKey) string {

@@ -13,7 +13,6 @@ var notYet = []string{
 	"sinks[].alertmanager",
 	"sinks[].sns",
 	"sinks[].eventbridge",
-	"sinks[].slack",
 	"checkpoint.s3",
 	"checkpoint.leases",
 	"exchange.kinesis",

@@ -95,6 +95,7 @@ sinks:
       url: https://user:hunter2@siem.example.com/hunter2?key=hunter2
       secret: hunter2
       headers: {X-Any: "${HOOK_TOKEN}", Authorization: Bearer hunter2}
+  - slack: {url: https://hooks.slack.com/services/T0/B0/hunter2}
 `)
 	if code := w.run(t, "config", "print", "-"); code != exitOK {
 		t.Fatalf("print exits %d: %s", code, &w.stderr)

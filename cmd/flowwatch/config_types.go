@@ -10,6 +10,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/sinks/file"
+	"github.com/flowwatch/flowwatch/sinks/slack"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
@@ -133,6 +134,7 @@ type SinkConfig struct {
 	Stdout      *struct{}       `yaml:"stdout"`
 	File        *file.Config    `yaml:"file"`
 	Webhook     *webhook.Config `yaml:"webhook"`
+	Slack       *slack.Config   `yaml:"slack"`
 	Name        string          `yaml:"name"` // unique; by default the kind
 	MinSeverity string          `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
 	Rules       []string        `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
