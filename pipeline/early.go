@@ -43,7 +43,7 @@ func (b *back) early(s *aggregate.Partial) {
 
 // openPanes shows what is open to the detectors; it shares the panes' memory.
 func (p *Pipeline) openPanes(open *aggregate.Open, starts []int64) *detect.Open {
-	d := &detect.Open{}
+	d := &detect.Open{Own: p.enricher.Internal}
 	for _, start := range starts {
 		pane := detect.OpenPane{Start: start, End: start + p.plan.Pane}
 		for load := range open.Loads(start) {

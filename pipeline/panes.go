@@ -9,7 +9,7 @@ import (
 
 // paneOf shows a closed pane to the detectors; it shares the pane's memory.
 func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane) *detect.Pane {
-	d := &detect.Pane{Start: start, End: start + p.plan.Pane}
+	d := &detect.Pane{Start: start, End: start + p.plan.Pane, Own: p.enricher.Internal}
 	for load := range pane.Loads().All {
 		d.Loads = append(d.Loads, loadOf(&load))
 	}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"iter"
+	"net/netip"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
@@ -30,6 +31,7 @@ type Open struct {
 	Panes []OpenPane // by ascending start
 	// Contacts yields initiators once each, in no particular order.
 	Contacts iter.Seq[OpenContact]
+	Own      func(netip.Addr) bool // as in Pane
 }
 
 // OpenPane holds the loads of one open pane, by ascending Key.

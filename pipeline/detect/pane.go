@@ -21,12 +21,22 @@ type Pane struct {
 	// Contacts yields every initiator of this pane once, in no particular
 	// order: what a rule finds must not depend on it.
 	Contacts iter.Seq[Contact]
+	// Own reports whether an address is in the own networks; nil stands for the
+	// private ranges.
+	Own func(netip.Addr) bool
 	// Split, when given, is what From returns: Contacts in two parts, for rules
 	// that look at one of them.
 	Split func(internal bool) iter.Seq[Contact]
 	// Logins holds the connections to ports of remote administration, by
 	// ascending (account, VPC, source, host, port).
 	Logins []Login
+}
+
+func (p *Pane) own(a netip.Addr) bool {
+	if p.Own == nil {
+		return a.IsPrivate()
+	}
+	return p.Own(a)
 }
 
 // From yields the contacts of sources inside or outside the own networks.

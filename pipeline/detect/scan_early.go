@@ -9,6 +9,7 @@ func (s *Scan) Early(open *Open) []Finding {
 	if open.Contacts == nil {
 		return nil
 	}
+	s.own = (&Pane{Own: open.Own}).own
 	for c := range open.Contacts {
 		if c.Internal == s.rule.internal && !c.Allowed {
 			s.foresee(&c)

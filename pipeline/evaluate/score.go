@@ -161,7 +161,8 @@ func (run *Run) judge(t *simulate.Truth, groups map[string]*Group) {
 	for k := range run.Incidents {
 		i := &run.Incidents[k]
 		if t.Expect != simulate.ExpectFinding {
-			if about(t, i) && i.Severity >= detect.Low && !run.explained(i) {
+			learned := !time.Unix(i.Opened, 0).Before(run.From.Add(run.Learn))
+			if learned && about(t, i) && i.Severity >= detect.Low && !run.explained(i) {
 				g.Reported++
 				g.say(run, t, i.Last.UID)
 				return

@@ -16,13 +16,52 @@ func planIngressSpike(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := kindOf(p.Kind)
-	factor := p.factor(kind.factor)
-	if factor >= 10 {
+	factor := p.factor(kindOf(p.Kind).factor)
+	p.victim(lb)
+	return func(g *Generator, _ int) { g.flood(lb, factor, 4) }, nil
+}
+
+// planBotFlood: some dozens of hosts open connections to a load balancer, again
+// and again.
+func planBotFlood(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	factor := p.factor(kindOf(p.Kind).factor)
+	if factor >= 50 {
 		p.truth.Severity = "medium"
 	}
 	p.victim(lb)
-	return func(g *Generator, _ int) { g.flood(lb, factor, 4) }, nil
+	bots := p.bots(20 + p.rng.IntN(60))
+	return func(g *Generator, _ int) { g.bots(lb, factor, bots) }, nil
+}
+
+func (p *planning) bots(n int) []netip.Addr {
+	var bots []netip.Addr
+	for range n {
+		bots = append(bots, stranger(p.rng))
+	}
+	return bots
+}
+
+// bots makes (factor-1) times a load balancer's normal visits, by a few.
+func (g *Generator) bots(lb *eni, factor float64, bots []netip.Addr) {
+	for range g.poisson((factor - 1) * g.visitRate(lb)) {
+		g.inbound(lb, g.visit(bots[g.rng.IntN(len(bots))], lb.addr))
+	}
+}
+
+// planCrowdFlood: a flood that can't be told from visitors, but for its size:
+// every connection comes from another source.
+func planCrowdFlood(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	factor := p.factor(kindOf(p.Kind).factor)
+	p.victim(lb)
+	return func(g *Generator, _ int) { g.flood(lb, factor, 1) }, nil
 }
 
 // flood makes (factor-1) times a load balancer's normal visits, from sources
@@ -45,8 +84,9 @@ func planRamp(p *planning) (play, error) {
 	factor := p.factor(10)
 	p.victim(lb)
 	rise := float64(p.minutes) * 3 / 4
+	bots := p.bots(40 + p.rng.IntN(80))
 	return func(g *Generator, n int) {
-		g.flood(lb, math.Pow(factor, min(1, float64(n)/rise)), 1)
+		g.bots(lb, math.Pow(factor, min(1, float64(n)/rise)), bots)
 	}, nil
 }
 

@@ -27,7 +27,8 @@ var attackCourses = []course{
 	{ExternalScan, 0, [2]int{60, 400}, 1}, {"external-scan-v6", 0, [2]int{60, 400}, 1},
 	{"distributed-scan", 0, [2]int{60, 250}, 1},
 	{"brute-force-ssh", 0, [2]int{50, 200}, 1}, {"brute-force-rdp", 0, [2]int{50, 200}, 1}, {"brute-force-internal", 0, [2]int{50, 200}, 1},
-	{IngressSpike, 3, [2]int{}, 1}, {IngressSpike, 5, [2]int{}, 1}, {IngressSpike, 10, [2]int{}, 1}, {IngressSpike, 50, [2]int{}, 2},
+	{"flood", 3, [2]int{}, 1}, {"flood", 5, [2]int{}, 1}, {"flood", 10, [2]int{}, 1}, {"flood", 50, [2]int{}, 2},
+	{"crowd-flood", 5, [2]int{}, 2}, {"crowd-flood", 10, [2]int{}, 2},
 	{"pulse", 20, [2]int{}, 1}, {"ramp", 10, [2]int{}, 1},
 	{"syn-flood", 0, [2]int{3000, 20_000}, 1}, {"udp-reflection", 0, [2]int{200, 1000}, 1},
 	{"dormant-flood", 0, [2]int{1500, 6000}, 1}, {"spoofed-flood", 0, [2]int{20_000, 60_000}, 4},
@@ -136,6 +137,9 @@ func (p *planner) put(c *course) bool {
 		}
 	}
 	start := (max(at.free, needs) + time.Duration(p.rng.IntN(90))*time.Minute).Truncate(time.Minute)
+	if kind.Kind == "pulse" { // within a single pane
+		start = start.Truncate(5 * time.Minute)
+	}
 	if kind.Kind == "nightly-job" {
 		start = 0
 		for _, s := range p.all { // once a site
