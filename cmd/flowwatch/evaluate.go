@@ -176,7 +176,7 @@ func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed 
 	return &evaluate.Run{
 		Seed: seed, Truth: traffic.Truth(), Incidents: found.All(), Interfaces: c.Interfaces,
 		From: evaluationStart, To: evaluationStart.Add(lasts), Learn: c.Learn, Pane: cfg.Windows.Pane,
-		Records: p.Published().OK, Needed: replay.needed,
+		Records: p.Published().OK, Needed: replay.arrived.needed,
 	}, nil
 }
 

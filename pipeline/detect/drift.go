@@ -28,7 +28,7 @@ type hypotheses struct{ usual, attack float64 }
 // new sources, and all measures of accepted traffic rise alike: four times the
 // visitors are an event, not an attack.
 var (
-	plainDrift = hypotheses{2, 4.5}
+	plainDrift = hypotheses{1.8, 4.2}
 	crowdDrift = hypotheses{4.5, 9}
 )
 
