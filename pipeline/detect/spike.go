@@ -168,8 +168,9 @@ type tested struct {
 	usual    [NumMeasures]float64
 	score    [NumMeasures]float64
 	drift    [NumMeasures]bool
-	crowd    bool // it looks like a crowd
-	confirms bool // a hit rests on the candidate of the pane before
+	alone    [NumMeasures]float64 // from where on a count needs no second pane
+	crowd    bool                 // it looks like a crowd
+	confirms bool                 // a hit rests on the candidate of the pane before
 }
 
 // hits returns the measures that struck.
