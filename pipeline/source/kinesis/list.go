@@ -38,6 +38,7 @@ func (s *Source) list(ctx context.Context, filter *types.ShardFilter) ([]listed,
 					found.parents = append(found.parents, *parent)
 				}
 			}
+			s.setHashRange(found.id, shard.HashKeyRange)
 			shards = append(shards, found)
 		}
 		if aws.ToString(out.NextToken) == "" {

@@ -13,6 +13,8 @@ type metrics struct {
 	reads         *prometheus.CounterVec
 	renewals      *prometheus.CounterVec
 	expiredShards *prometheus.CounterVec
+	unpacked      *prometheus.CounterVec
+	repeated      *prometheus.CounterVec
 }
 
 // reads are the counters of one source, resolved.
@@ -20,10 +22,12 @@ type counters struct {
 	read, empty, throttled, failed, expired prometheus.Counter // GetRecords by outcome
 	renewals                                prometheus.Counter
 	expiredShards                           prometheus.Counter
+	aggregates, corrupt, foreign            prometheus.Counter // KPL
+	repeated                                prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	var errs [4]error
+	var errs [6]error
 	m := &metrics{
 		lag: register(registerer, &errs[0], prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowwatch_source_lag_seconds",
@@ -40,6 +44,14 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		expiredShards: register(registerer, &errs[3], prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_expired_shards_total",
 			Help: "Shards that retention removed before they were read to their end.",
+		}, []string{"source"})),
+		unpacked: register(registerer, &errs[4], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_aggregates_total",
+			Help: "KPL aggregates by outcome: unpacked, corrupt; and foreign: user records left out, as their explicit hash key belongs to another shard.",
+		}, []string{"source", "outcome"})),
+		repeated: register(registerer, &errs[5], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_repeated_records_total",
+			Help: "Records that the service delivered again under a sequence number that had been read.",
 		}, []string{"source"})),
 	}
 	return m, errors.Join(errs[:]...)
@@ -71,5 +83,9 @@ func (m *metrics) of(source string) counters {
 		expired:       m.reads.WithLabelValues(source, "expired"),
 		renewals:      m.renewals.WithLabelValues(source),
 		expiredShards: m.expiredShards.WithLabelValues(source),
+		aggregates:    m.unpacked.WithLabelValues(source, "unpacked"),
+		corrupt:       m.unpacked.WithLabelValues(source, "corrupt"),
+		foreign:       m.unpacked.WithLabelValues(source, "foreign"),
+		repeated:      m.repeated.WithLabelValues(source),
 	}
 }

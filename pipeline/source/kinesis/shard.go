@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/envelope"
 )
 
 // shard reads one shard. It implements pipeline.Partition.
@@ -23,6 +24,8 @@ type shard struct {
 	now      func() time.Time // the host's clock; waiting is in real time
 	position pipeline.Position
 	payloads []pipeline.Payload // reused by every batch
+
+	aggregated []envelope.Aggregated // reused by every aggregate
 
 	lag        time.Duration // as of answeredAt
 	answeredAt time.Time
@@ -146,6 +149,9 @@ func (s *shard) answered(page *kinesis.GetRecordsOutput) {
 	switch {
 	case s.iterator == "":
 		s.exhausted, s.children = true, childShards(page)
+		for _, child := range page.ChildShards {
+			s.source.setHashRange(aws.ToString(child.ShardId), child.HashKeyRange)
+		}
 	case s.lag > 0:
 		s.notBefore = now.Add(s.source.pacing.behind)
 	default:
@@ -157,13 +163,7 @@ func (s *shard) answered(page *kinesis.GetRecordsOutput) {
 func (s *shard) batch(page *kinesis.GetRecordsOutput) pipeline.Batch {
 	s.payloads = slices.Grow(s.payloads[:0], len(page.Records))
 	for i := range page.Records {
-		record := &page.Records[i]
-		s.position = sequencePosition(aws.ToString(record.SequenceNumber))
-		s.payloads = append(s.payloads, pipeline.Payload{
-			Data:     record.Data,
-			Position: s.position,
-			Arrival:  aws.ToTime(record.ApproximateArrivalTimestamp),
-		})
+		s.unpack(&page.Records[i])
 	}
 	atTip := page.MillisBehindLatest != nil && *page.MillisBehindLatest == 0
 	return pipeline.Batch{Payloads: s.payloads, Lag: s.lag, Idle: atTip && len(page.Records) == 0}

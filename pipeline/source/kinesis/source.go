@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,6 +32,8 @@ type Source struct {
 	metrics  *metrics
 	counters counters
 	pacing   pacing
+
+	hashRanges sync.Map // hashRange of every shard heard of, by ID
 }
 
 // pacing are the waiting times of the readers.
