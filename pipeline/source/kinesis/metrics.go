@@ -10,6 +10,7 @@ import (
 // same place.
 type metrics struct {
 	lag           *prometheus.GaugeVec
+	retentionLeft *prometheus.GaugeVec
 	reads         *prometheus.CounterVec
 	renewals      *prometheus.CounterVec
 	expiredShards *prometheus.CounterVec
@@ -27,7 +28,7 @@ type counters struct {
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	var errs [6]error
+	var errs [7]error
 	m := &metrics{
 		lag: register(registerer, &errs[0], prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowwatch_source_lag_seconds",
@@ -53,6 +54,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "flowwatch_source_repeated_records_total",
 			Help: "Records that the service delivered again under a sequence number that had been read.",
 		}, []string{"source"})),
+		retentionLeft: register(registerer, &errs[6], prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flowwatch_source_retention_left_seconds",
+			Help: "What is left until the records of a partition that wait to be read begin to expire: the stream's retention less the lag.",
+		}, []string{"partition"})),
 	}
 	return m, errors.Join(errs[:]...)
 }

@@ -126,7 +126,9 @@ func (s *shard) read(ctx context.Context) (*kinesis.GetRecordsOutput, error) {
 			return nil, err
 		}
 	}
-	page, err := s.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String(s.iterator)})
+	page, err := s.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
+		ShardIterator: aws.String(s.iterator), StreamARN: s.source.streamARN(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +141,7 @@ func (s *shard) answered(page *kinesis.GetRecordsOutput) {
 	now := time.Now()
 	s.recovered()
 	s.lag, s.answeredAt = time.Duration(aws.ToInt64(page.MillisBehindLatest))*time.Millisecond, now
-	s.lagGauge.Set(s.lag.Seconds())
+	s.observeLag(s.lag)
 	if len(page.Records) > 0 {
 		s.source.counters.read.Inc()
 	} else {
@@ -177,7 +179,7 @@ func (s *shard) openIterator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.StreamName, in.ShardId = aws.String(s.source.cfg.Stream), aws.String(s.id)
+	in.StreamName, in.StreamARN, in.ShardId = s.source.streamName(), s.source.streamARN(), aws.String(s.id)
 	out, err := s.source.client.GetShardIterator(ctx, in)
 	if err != nil {
 		return err
