@@ -113,6 +113,7 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 	if err := b.marks.merged(s); err != nil {
 		return err
 	}
+	b.early(s.partial)
 	b.pending.Absorb(s.partial)
 	b.limitSources()
 	b.advance()

@@ -81,6 +81,8 @@ func (c *counters) take(d detect.Detector) {
 		increment(c.ScanTargets, scope, "answered", n.Answered)
 		increment(c.ScanTargets, scope, "unknown", n.Unknown)
 		c.Evicted[rule.Name()] += rule.TakeEvicted()
+	case interface{ TakeEvicted() int64 }:
+		c.Evicted[d.Name()] += rule.TakeEvicted()
 	}
 }
 

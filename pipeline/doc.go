@@ -48,6 +48,11 @@
 // while follows the clock, at a distance of the allowed lateness and the
 // longest aggregation interval.
 //
+// A rule need not wait for that where it may judge early (detect.Early): each
+// slice then shows it, of what the slice adds to, all that came so far. What it
+// opens is provisional until the pane closes, and outside every promise of
+// identity.
+//
 // Arrival and "now" come from one injected clock; replaying the same payloads
 // gives the same panes and findings.
 //

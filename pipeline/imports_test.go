@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"pipeline/detect":            {"pipeline/aggregate", "pipeline/sketch"},
 	"pipeline/exchange":          {"pipeline/aggregate", "pipeline/checkpoint"},
 	"pipeline/simulate":          {"pipeline/flowlog", "pipeline/envelope"},
+	"pipeline/evaluate":          {"pipeline/detect", "pipeline/simulate"},
 	"pipeline/summary":           {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
 	"pipeline/source/":           {"pipeline", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/sourcetest"},
 	"pipeline/source/sourcetest": {"pipeline"},

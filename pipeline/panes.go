@@ -1,24 +1,76 @@
 package pipeline
 
 import (
+	"iter"
+
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 )
 
 // paneOf shows a closed pane to the detectors; it shares the pane's memory.
 func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane) *detect.Pane {
-	d := &detect.Pane{Start: start, End: start + p.plan.Pane}
+	d := &detect.Pane{Start: start, End: start + p.plan.Pane, Own: p.enricher.Internal}
 	for load := range pane.Loads().All {
 		d.Loads = append(d.Loads, loadOf(&load))
 	}
-	d.Contacts = func(yield func(detect.Contact) bool) {
-		for c := range pane.Contacts().All {
-			if !yield(p.contactOf(c)) {
-				return
-			}
-		}
+	contacts := contactsOf{p: p, of: pane.Contacts()}
+	d.Contacts = contacts.all
+	d.Split = contacts.from
+	for l := range pane.Logins().All {
+		d.Logins = append(d.Logins, detect.Login{
+			Login: l, Internal: p.enricher.Internal(l.Source), Allowed: p.enricher.Allowed(l.Source),
+		})
 	}
 	return d
+}
+
+// contactsOf shows the contacts of a pane to rules one after the other. Whose
+// networks a source is in is looked up once and not by every rule.
+type contactsOf struct {
+	p     *Pipeline
+	of    *aggregate.Contacts
+	whose []uint8 // by row: sourceInternal, sourceAllowed
+}
+
+const (
+	sourceInternal = 1 << iota
+	sourceAllowed
+)
+
+func (c *contactsOf) look() {
+	if c.whose != nil {
+		return
+	}
+	c.whose = make([]uint8, c.of.Len())
+	row := 0
+	for contact := range c.of.All {
+		if c.p.enricher.Internal(contact.Source) {
+			c.whose[row] |= sourceInternal
+		}
+		if c.p.enricher.Allowed(contact.Source) {
+			c.whose[row] |= sourceAllowed
+		}
+		row++
+	}
+}
+
+func (c *contactsOf) all(yield func(detect.Contact) bool) {
+	c.rows(func(uint8) bool { return true }, yield)
+}
+
+func (c *contactsOf) from(internal bool) iter.Seq[detect.Contact] {
+	return func(yield func(detect.Contact) bool) {
+		c.rows(func(whose uint8) bool { return whose&sourceInternal != 0 == internal }, yield)
+	}
+}
+
+func (c *contactsOf) rows(wanted func(uint8) bool, yield func(detect.Contact) bool) {
+	c.look()
+	for row, contact := range c.of.Rows(func(row int) bool { return wanted(c.whose[row]) }) {
+		if !yield(contactOf(contact, c.whose[row])) {
+			return
+		}
+	}
 }
 
 func loadOf(l *aggregate.Load) detect.Load {
@@ -38,10 +90,10 @@ func loadOf(l *aggregate.Load) detect.Load {
 	return d
 }
 
-func (p *Pipeline) contactOf(c *aggregate.Contact) detect.Contact {
+func contactOf(c *aggregate.Contact, whose uint8) detect.Contact {
 	d := detect.Contact{
 		Account: c.Account, VPC: c.VPC, Source: c.Source,
-		Internal: p.enricher.Internal(c.Source), Allowed: p.enricher.Allowed(c.Source),
+		Internal: whose&sourceInternal != 0, Allowed: whose&sourceAllowed != 0,
 		Targets: c.Targets, First: c.First, Last: c.Last, Records: c.Records,
 	}
 	if s := c.Samples; s != nil {

@@ -22,7 +22,8 @@ import (
 type Config struct {
 	IdleAfter   time.Duration // how long a partition is proven empty before its watermark follows the clock
 	CommitEvery time.Duration
-	Sources     int // limit on entries of external sources over slices and open panes; 0 is none
+	Sources     int  // limit on entries of external sources over slices and open panes; 0 is none
+	Early       bool // whether rules may judge panes that are still open
 }
 
 // Dependencies are the parts that a pipeline is put together from. Plan,
@@ -62,6 +63,7 @@ type Pipeline struct {
 	idleAfter   time.Duration
 	commitEvery time.Duration
 	sources     int
+	early       bool
 	metrics     *metrics
 	bad         *badLines
 	progress    *progress
@@ -78,7 +80,7 @@ func New(ctx context.Context, cfg Config, d Dependencies) (*Pipeline, error) {
 	p := &Pipeline{
 		log: d.Log, clock: d.Clock, plan: d.Plan, enricher: d.Enricher, detectors: d.Detectors,
 		outlets: d.Outlets, store: d.Store, observe: d.Observe,
-		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, sources: cfg.Sources,
+		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, sources: cfg.Sources, early: cfg.Early,
 		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1), progress: newProgress(),
 	}
 	if p.log == nil {

@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline"
-	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
-	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
@@ -55,7 +53,14 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	defer stop(nil)
 	totals := &tally{format: c.Format, stop: stop}
 	found := &finds{last: make(map[string]detect.Finding)}
-	p, err := c.pipeline(ctx, e, totals, found)
+	cfg := defaultConfig()
+	if len(c.Internal) > 0 {
+		cfg.Networks.Internal = c.Internal
+	}
+	p, err := bare(ctx, e, &cfg, bareOptions{
+		Internal: cfg.Networks.Internal, Allow: cfg.Networks.Allow,
+		Outlets: []pipeline.Outlet{found}, Clock: e.Now, Observe: totals.observe,
+	})
 	if err != nil {
 		return err
 	}
@@ -79,27 +84,6 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 		return fmt.Errorf("the result lacks what could not be read: %w", errors.Join(problems...))
 	}
 	return c.failOn(found.sorted())
-}
-
-// pipeline is a pipeline without views, which nobody would look at, and
-// without a store: nothing has to survive.
-func (c *analyzeCmd) pipeline(ctx context.Context, e *env, totals *tally, found *finds) (*pipeline.Pipeline, error) {
-	cfg := defaultConfig()
-	plan, err := aggregate.NewPlan(nil, int64(cfg.Windows.Pane/time.Second))
-	if err != nil {
-		return nil, err
-	}
-	internal := cfg.Networks.Internal
-	if len(c.Internal) > 0 {
-		internal = c.Internal
-	}
-	detectors, _ := rulesOf(&cfg.Rules, cfg.Windows.Pane)
-	return pipeline.New(ctx, pipeline.Config{
-		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources,
-	}, pipeline.Dependencies{
-		Log: e.Log, Clock: e.Now, Plan: plan, Enricher: enrich.New(internal, cfg.Networks.Allow),
-		Detectors: detectors, Outlets: []pipeline.Outlet{found}, Observe: totals.observe,
-	})
 }
 
 func (c *analyzeCmd) write(e *env, total *summary.Summary, findings []detect.Finding) error {

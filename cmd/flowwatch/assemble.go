@@ -76,6 +76,7 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	detectors, names := rulesOf(&cfg.Rules, cfg.Windows.Pane)
 	s.pipeline, err = pipeline.New(ctx, pipeline.Config{
 		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources,
+		Early: cfg.Detect.Early,
 	}, pipeline.Dependencies{
 		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
 		Enricher: enrich.New(cfg.Networks.Internal, cfg.Networks.Allow), Detectors: detectors, Outlets: outlets, Store: store,
@@ -110,6 +111,21 @@ func rulesOf(cfg *RulesConfig, pane time.Duration) (detectors []detect.Detector,
 	}
 	if cfg.ScanExternal.Enabled {
 		detectors = append(detectors, detect.NewScanExternal(cfg.ScanExternal.ScanExternalConfig, pane))
+	}
+	if cfg.ScanSlow.Enabled {
+		detectors = append(detectors, detect.NewScanSlow(cfg.ScanSlow.ScanSlowConfig, pane))
+	}
+	if cfg.ScanDistributed.Enabled {
+		detectors = append(detectors, detect.NewScanDistributed(cfg.ScanDistributed.ScanDistributedConfig, pane))
+	}
+	if cfg.ScanSuccess.Enabled {
+		detectors = append(detectors, detect.NewScanSuccess(cfg.ScanSuccess.ScanSuccessConfig, pane))
+	}
+	if cfg.BruteForce.Enabled {
+		detectors = append(detectors, detect.NewBruteForce(cfg.BruteForce.BruteForceConfig, pane))
+	}
+	if cfg.Ceiling.Enabled() {
+		detectors = append(detectors, detect.NewCeiling(cfg.Ceiling, pane))
 	}
 	for _, d := range detectors {
 		names = append(names, d.Name())

@@ -15,13 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated parts of docs/configuration.md")
+var update = flag.Bool("update", false, "rewrite the generated parts of docs")
 
 // keyText is what the types do not say of a key: which values it accepts, when
 // that is more than its type, and what it does.
@@ -59,6 +57,7 @@ var keyTexts = map[string]keyText{
 	"views[].top":                         {"at least 1; this or `limit`", "gauges of the last closed pane for the so many largest keys"},
 	"views[].spike":                       {"true with `by: [account-id, vpc-id, interface-id]` only", "shows what the spike rule expects of each interface"},
 	"views[].off":                         {"", "a view that is kept in the file and not computed"},
+	"detect.early":                        {"", "`run` opens incidents before their pane closes when twice a scan rule's threshold has failed, or ingress is ten times what is expected: seconds after the records came instead of the allowed lateness. Such a finding is provisional until its pane closes, which confirms it or closes it as `not_confirmed`"},
 	"rules.spike.enabled":                 {"", "ingress of an interface far above what is usual"},
 	"rules.spike.profile":                 {"`quiet`, `sensitive`", "quiet: the same hour of the last three days, and the recent level may raise that up to twofold. sensitive: weekdays and weekends apart, nothing raises the seasonal peak; about five times the memory"},
 	"rules.spike.false_findings":          {"more than 0, up to 1000", "false findings a day and 1,000 interfaces that the test allows"},
@@ -74,13 +73,30 @@ var keyTexts = map[string]keyText{
 	"rules.scan.external.min_failed_hour": {oneToMany, "the same in an hour"},
 	"rules.scan.external.alpha":           {"between 0 and 1", "false alarms per source that scans nothing"},
 	"rules.scan.external.sources":         {"1 to 10000000", "sources held at a time"},
+	"rules.scan.slow.enabled":             {"", "scans by a source of your own that take a day"},
+	"rules.scan.slow.min_failed":          {oneToMany, "distinct failed targets in a day, those of a busy hour apart"},
+	"rules.scan.slow.alpha":               {"between 0 and 1", "false alarms per source that scans nothing"},
+	"rules.scan.slow.targets":             {"1000 to 100000000", "targets held at a time, over all sources"},
+	"rules.scan.distributed.enabled":      {"", "scans of one host by many sources, each of which tries little"},
+	"rules.scan.distributed.min_ports":    {"1 to 65536", "distinct failed ports in a pane above what is usual there; three times that is needed too"},
+	"rules.scan.distributed.min_sources":  {"2 to 1000000", "sources that tried them"},
+	"rules.scan.distributed.max_targets":  {"1 to 128", "targets of one source; one that tries more is a scanner of its own"},
+	"rules.scan.success.enabled":          {"", "sessions with data by a source that scanned within the last day"},
+	"rules.scan.success.min_failed":       {oneToMany, "distinct failed targets in an hour that make a source a scanner"},
+	"rules.scan.success.sources":          {"1 to 10000000", "scanners remembered at a time"},
+	"rules.bruteforce.enabled":            {"", "many connections of one source to a port of remote administration"},
+	"rules.bruteforce.min_connections":    {"2 to 1000000", "connections in a pane to the same port of the same host"},
+	"rules.bruteforce.min_bytes":          {"0 to 1000000", "that a connection must send on average: a health check sends less"},
+	"rules.ceiling.bps":                   {"0 or more", "bits a second of ingress that no interface should get, on average over a pane; 0 is no ceiling"},
+	"rules.ceiling.pps":                   {"0 or more", "the same in packets a second"},
+	"rules.ceiling.flows":                 {"0 or more", "the same in flows a pane"},
 	"enrich":                              {"`{}`", "nothing in this version"},
 	"sinks":                               {"each with one of `stdout` and `file`; `[]` for none", "where findings go, by default to standard output"},
 	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
 	"sinks[].file.path":                   {"a file in a folder that exists; each once", "one OCSF object a line is appended"},
 	"sinks[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `sink`; by default the kind"},
 	"sinks[].min_severity":                {"", "findings below it are not sent here"},
-	"sinks[].rules":                       {"a list of `spike`, `scan.internal`, `scan.external`, each once", "findings of other rules are not sent here; by default all are"},
+	"sinks[].rules":                       {"a list of rules: `spike`, `scan.internal`, `scan.external`, `scan.slow`, `scan.distributed`, `scan.success`, `bruteforce`, `ceiling`, each once", "findings of other rules are not sent here; by default all are"},
 	"checkpoint.file.dir":                 {"a folder, made when missing; of one process alone", "committed state: positions, open panes, baselines, incidents"},
 	"checkpoint.every":                    {"100ms to 10m", "how long between two commits; one is made sooner when a finding waits"},
 	"exchange":                            {"`{}`", "nothing in this version"},
@@ -225,34 +241,11 @@ func sections() map[string][]docKey {
 // TestConfigurationDoc holds docs/configuration.md to the types: what stands
 // between <!-- generated: name --> and <!-- end --> is written by this test.
 func TestConfigurationDoc(t *testing.T) {
-	path := filepath.Join("..", "..", "docs", "configuration.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	parts := map[string]string{"later": laterList(), "built-in views": viewsBlock(t)}
 	for section, keys := range sections() {
 		parts["keys "+section] = keyTable(keys)
 	}
-	want := string(text)
-	for name, content := range parts {
-		begin := "<!-- generated: " + name + " -->\n"
-		before, rest, ok := strings.Cut(want, begin)
-		_, after, closed := strings.Cut(rest, "<!-- end -->")
-		if !ok || !closed {
-			t.Fatalf("%s has no generated part %s", path, name)
-		}
-		want = before + begin + "\n" + content + "\n<!-- end -->" + after
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, string(text)); diff != "" {
-		t.Errorf("docs/configuration.md is not what the types say; go test ./cmd/flowwatch -update rewrites it (-want +got):\n%s", diff)
-	}
+	generated(t, filepath.Join("..", "..", "docs", "configuration.md"), parts)
 }
 
 // Every key is explained, and nothing that is none.

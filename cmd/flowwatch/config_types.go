@@ -20,6 +20,7 @@ type Config struct {
 	Windows    WindowsConfig    `yaml:"windows"`
 	Views      []aggregate.View `yaml:"views"`
 	Rules      RulesConfig      `yaml:"rules"`
+	Detect     DetectConfig     `yaml:"detect"`
 	Enrich     struct{}         `yaml:"enrich,omitempty"`
 	Sinks      []SinkConfig     `yaml:"sinks"`
 	Checkpoint CheckpointConfig `yaml:"checkpoint"`
@@ -65,11 +66,21 @@ type WindowsConfig struct {
 	IdleAfter       time.Duration `yaml:"idle_after"`
 }
 
+// DetectConfig is what holds for all rules.
+type DetectConfig struct {
+	Early bool `yaml:"early"` // of `run` alone
+}
+
 // RulesConfig is what each detection rule can be told.
 type RulesConfig struct {
-	Spike        SpikeConfig        `yaml:"spike"`
-	ScanInternal ScanInternalConfig `yaml:"scan.internal"`
-	ScanExternal ScanExternalConfig `yaml:"scan.external"`
+	Spike           SpikeConfig           `yaml:"spike"`
+	ScanInternal    ScanInternalConfig    `yaml:"scan.internal"`
+	ScanExternal    ScanExternalConfig    `yaml:"scan.external"`
+	ScanSlow        ScanSlowConfig        `yaml:"scan.slow"`
+	ScanDistributed ScanDistributedConfig `yaml:"scan.distributed"`
+	ScanSuccess     ScanSuccessConfig     `yaml:"scan.success"`
+	BruteForce      BruteForceConfig      `yaml:"bruteforce"`
+	Ceiling         detect.CeilingConfig  `yaml:"ceiling"` // on when any of them is set
 }
 
 // SpikeConfig is the rule for ingress spikes.
@@ -90,13 +101,37 @@ type ScanExternalConfig struct {
 	detect.ScanExternalConfig `yaml:",inline"`
 }
 
+// ScanSlowConfig is the rule for scans that take a day.
+type ScanSlowConfig struct {
+	Enabled               bool `yaml:"enabled"`
+	detect.ScanSlowConfig `yaml:",inline"`
+}
+
+// ScanDistributedConfig is the rule for scans by many sources.
+type ScanDistributedConfig struct {
+	Enabled                      bool `yaml:"enabled"`
+	detect.ScanDistributedConfig `yaml:",inline"`
+}
+
+// ScanSuccessConfig is the rule for sessions after a scan.
+type ScanSuccessConfig struct {
+	Enabled                  bool `yaml:"enabled"`
+	detect.ScanSuccessConfig `yaml:",inline"`
+}
+
+// BruteForceConfig is the rule for guessed passwords.
+type BruteForceConfig struct {
+	Enabled                 bool `yaml:"enabled"`
+	detect.BruteForceConfig `yaml:",inline"`
+}
+
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
 	Stdout      *struct{}    `yaml:"stdout"`
 	File        *file.Config `yaml:"file"`
 	Name        string       `yaml:"name"` // unique; by default the kind
 	MinSeverity string       `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
-	Rules       []string     `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external"` // none: all
+	Rules       []string     `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
 }
 
 // SetDefaults gives the keys that may be left out their values.
@@ -125,9 +160,13 @@ func defaultConfig() Config {
 		Windows:  WindowsConfig{Pane: 5 * time.Minute, AllowedLateness: 15 * time.Minute, IdleAfter: 2 * time.Minute},
 		Views:    aggregate.BuiltinViews(),
 		Rules: RulesConfig{
-			Spike:        SpikeConfig{Enabled: true, SpikeConfig: detect.DefaultSpike()},
-			ScanInternal: ScanInternalConfig{Enabled: true, ScanInternalConfig: detect.DefaultScanInternal()},
-			ScanExternal: ScanExternalConfig{Enabled: true, ScanExternalConfig: detect.DefaultScanExternal()},
+			Spike:           SpikeConfig{Enabled: true, SpikeConfig: detect.DefaultSpike()},
+			ScanInternal:    ScanInternalConfig{Enabled: true, ScanInternalConfig: detect.DefaultScanInternal()},
+			ScanExternal:    ScanExternalConfig{Enabled: true, ScanExternalConfig: detect.DefaultScanExternal()},
+			ScanSlow:        ScanSlowConfig{Enabled: true, ScanSlowConfig: detect.DefaultScanSlow()},
+			ScanDistributed: ScanDistributedConfig{Enabled: true, ScanDistributedConfig: detect.DefaultScanDistributed()},
+			ScanSuccess:     ScanSuccessConfig{Enabled: true, ScanSuccessConfig: detect.DefaultScanSuccess()},
+			BruteForce:      BruteForceConfig{Enabled: true, BruteForceConfig: detect.DefaultBruteForce()},
 		},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
 		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},

@@ -26,6 +26,8 @@ type commands struct {
 	Demo        demoCmd        `cmd:"" help:"Run the whole system on this machine: simulated traffic, findings, metrics."`
 	Analyze     analyzeCmd     `cmd:"" help:"Read flow-log files once: totals, top lists and findings."`
 	Run         runCmd         `cmd:"" help:"Consume flow logs until SIGTERM: metrics and findings."`
+	Simulate    simulateCmd    `cmd:"" help:"Write labelled flow logs and the truth about them, to files or a stream."`
+	Evaluate    evaluateCmd    `cmd:"" help:"Run the rules over labelled flow logs: recall, false findings, delay."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file, or print what is in effect."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running flowwatch whether it is healthy: exit code 0 when it is."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -11,7 +11,7 @@ import (
 )
 
 // codecVersion is the first byte of every encoded pane.
-const codecVersion = 1
+const codecVersion = 2
 
 var errBroken = errors.New("broken aggregate")
 
@@ -25,7 +25,8 @@ func (p *Pane) AppendBinary(b []byte) []byte {
 		b = appendSection(b, t.AppendBinary)
 	}
 	b = appendSection(b, p.loads.appendBinary)
-	return appendSection(b, p.contacts.appendBinary)
+	b = appendSection(b, p.contacts.appendBinary)
+	return appendSection(b, p.logins.table.AppendBinary)
 }
 
 // appendSection appends what encode does, with its length before it, so that
@@ -82,11 +83,15 @@ func DecodePane(plan *Plan, b []byte) (*Pane, error) {
 	if !ok {
 		return nil, errBroken
 	}
-	contacts, _, ok := nextSection(b)
+	contacts, b, ok := nextSection(b)
 	if !ok {
 		return nil, errBroken
 	}
-	if err := errors.Join(p.loads.decode(loads), p.contacts.decode(contacts)); err != nil {
+	logins, _, ok := nextSection(b)
+	if !ok {
+		return nil, errBroken
+	}
+	if err := errors.Join(p.loads.decode(loads), p.contacts.decode(contacts), p.logins.table.decode(logins)); err != nil {
 		return nil, err
 	}
 	return p, nil

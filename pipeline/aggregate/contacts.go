@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"bytes"
+	"iter"
 	"net/netip"
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
@@ -57,6 +58,19 @@ func (c *Contacts) All(yield func(*Contact) bool) {
 	for row := range c.table.Len() {
 		if !yield(r.read(row)) {
 			return
+		}
+	}
+}
+
+// Rows yields the initiators whose rows are wanted, by ascending row: rows are
+// numbered as All yields them. A contact is valid during the call.
+func (c *Contacts) Rows(wanted func(row int) bool) iter.Seq2[int, *Contact] {
+	return func(yield func(int, *Contact) bool) {
+		r := contactReader{of: c}
+		for row := range c.table.Len() {
+			if wanted(row) && !yield(row, r.read(row)) {
+				return
+			}
 		}
 	}
 }

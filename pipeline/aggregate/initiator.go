@@ -59,20 +59,28 @@ func byPorts(from, to int64) side {
 // sends in one aggregation interval.
 const manyPackets = 3
 
+// dataPackets is how many packets a client has sent that said something: a
+// connection that is merely opened and closed takes four or five.
+const dataPackets = 6
+
 // forward is the evidence of a record from the initiator to the target.
 func forward(f *enrich.Flow) Evidence {
 	packets := f.IntOr(flowlog.Packets, 0)
 	if f.Action() == flowlog.Reject {
 		return Rejected
 	}
+	data := Evidence(0)
+	if packets >= dataPackets {
+		data = Data
+	}
 	if flags, ok := tcpFlags(f); ok {
 		if flags == enrich.SYN && packets <= manyPackets {
 			return SynOnly
 		}
-		return Established
+		return Established | data
 	}
 	if packets >= manyPackets {
-		return Sent | Sent3
+		return Sent | Sent3 | data
 	}
 	return Sent
 }

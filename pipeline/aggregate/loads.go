@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/sketch"
 )
 
 // Loads is the ingress of every interface in one pane, as the spike rule wants
@@ -56,21 +57,23 @@ type Load struct {
 // All yields the interfaces by ascending (account, vpc, interface) key.
 func (l *Loads) All(yield func(Load) bool) {
 	for _, row := range l.table.Sorted() {
-		v := l.table.Values(row)
-		account, rest, _ := nextPart(l.table.Key(row))
-		vpc, rest, _ := nextPart(rest)
-		id, _, _ := nextPart(rest)
-		load := Load{
-			Account: orDash(account), VPC: orDash(vpc), Interface: orDash(id),
-			Records: v[loadRecords], Bytes: v[loadBytes], Packets: v[loadPackets],
-			Accepted: v[loadAccepted], Rejected: v[loadRejected], SynOnly: v[loadSynOnly],
-			Unique: int64(l.table.Distinct(row).Count()),
-			OK:     v[loadOK] > 0, NoData: v[loadNoData] > 0, SkipData: v[loadSkipData] > 0,
-			First: v[loadFirst], Last: v[loadLast], Samples: &l.samples[row],
-		}
-		if !yield(load) {
+		if !yield(loadOf(l.table.Key(row), l.table.Values(row), l.table.Distinct(row), &l.samples[row])) {
 			return
 		}
+	}
+}
+
+func loadOf(key []byte, v []int64, sources *sketch.Distinct, samples *Samples) Load {
+	account, rest, _ := nextPart(key)
+	vpc, rest, _ := nextPart(rest)
+	id, _, _ := nextPart(rest)
+	return Load{
+		Account: orDash(account), VPC: orDash(vpc), Interface: orDash(id),
+		Records: v[loadRecords], Bytes: v[loadBytes], Packets: v[loadPackets],
+		Accepted: v[loadAccepted], Rejected: v[loadRejected], SynOnly: v[loadSynOnly],
+		Unique: int64(sources.Count()),
+		OK:     v[loadOK] > 0, NoData: v[loadNoData] > 0, SkipData: v[loadSkipData] > 0,
+		First: v[loadFirst], Last: v[loadLast], Samples: samples,
 	}
 }
 

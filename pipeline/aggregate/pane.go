@@ -10,10 +10,11 @@ type Pane struct {
 	views    []*Table // by the plan's order
 	loads    *Loads
 	contacts *Contacts
+	logins   *Logins
 }
 
 func newPane(plan *Plan) *Pane {
-	p := &Pane{plan: plan, views: make([]*Table, len(plan.views)), loads: newLoads(), contacts: newContacts()}
+	p := &Pane{plan: plan, views: make([]*Table, len(plan.views)), loads: newLoads(), contacts: newContacts(), logins: newLogins()}
 	for i, v := range plan.views {
 		p.views[i] = NewTable(v.schema)
 	}
@@ -27,13 +28,13 @@ func (p *Pane) Empty() bool {
 			return false
 		}
 	}
-	return p.loads.Len() == 0 && p.contacts.Len() == 0
+	return p.loads.Len() == 0 && p.contacts.Len() == 0 && p.logins.Len() == 0
 }
 
 // Entries counts the entries that grow with the number of sources: initiators
 // of contacts and keys of ranked views.
 func (p *Pane) Entries() int {
-	n := p.contacts.Len()
+	n := p.contacts.Len() + p.logins.Len()
 	for i, t := range p.views {
 		if p.plan.views[i].Top > 0 {
 			n += t.Len()
@@ -44,7 +45,7 @@ func (p *Pane) Entries() int {
 
 // room is how many rows the pane's tables have memory for.
 func (p *Pane) room() int {
-	n := p.contacts.table.room() + p.loads.table.room()
+	n := p.contacts.table.room() + p.loads.table.room() + p.logins.table.room()
 	for _, t := range p.views {
 		n += t.room()
 	}
@@ -59,6 +60,9 @@ func (p *Pane) foldSources(keep int, internal func(netip.Addr) bool) int {
 		}
 	}
 	p.contacts.fold(keep, internal)
+	if p.logins.Len() > keep {
+		p.logins.table = p.logins.table.pick(p.logins.table.Ranked(keep))
+	}
 	return before - p.Entries()
 }
 
@@ -72,6 +76,9 @@ func (p *Pane) Loads() *Loads { return p.loads }
 // Contacts returns what every initiator did.
 func (p *Pane) Contacts() *Contacts { return p.contacts }
 
+// Logins returns the connections to ports of remote administration.
+func (p *Pane) Logins() *Logins { return p.logins }
+
 // Merge adds all that o holds; o is not changed and shares nothing with p
 // afterwards.
 func (p *Pane) Merge(o *Pane) {
@@ -80,6 +87,7 @@ func (p *Pane) Merge(o *Pane) {
 	}
 	p.loads.merge(o.loads)
 	p.contacts.merge(o.contacts)
+	p.logins.table.Merge(o.logins.table, nil)
 }
 
 // Reset empties the pane and keeps its memory.
@@ -89,4 +97,5 @@ func (p *Pane) Reset() {
 	}
 	p.loads.reset()
 	p.contacts.reset()
+	p.logins.table.Reset()
 }

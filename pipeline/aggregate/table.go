@@ -87,6 +87,16 @@ func (t *Table) Find(key []byte) int {
 	return row
 }
 
+// findHashed is Find for a key whose hash is known. It leaves the row found
+// last alone, so a table may be read while others read it.
+func (t *Table) findHashed(key []byte, h uint64) int {
+	if len(t.slots) == 0 {
+		return -1
+	}
+	row, _ := t.probe(key, h)
+	return row
+}
+
 // Row returns the row of a key, inserting a row of zeros when there is none.
 func (t *Table) Row(key []byte) (row int, inserted bool) {
 	if t.last >= 0 && bytes.Equal(t.Key(t.last), key) {

@@ -28,6 +28,7 @@ const (
 	Sent3                            // the same with at least 3 packets
 	Replied                          // reverse, accepted, no tcp-flags known, or not TCP
 	Replied3                         // the same with at least 3 packets
+	Data                             // forward, accepted, more packets than it takes to open and close a connection
 )
 
 // Outcome is what the evidence for one target amounts to.

@@ -223,6 +223,17 @@ func (s *Targets) Exact() (iter.Seq2[Target, Evidence], bool) {
 	}, s.large == nil
 }
 
+// Each calls visit for the targets that Exact yields, in no particular order and
+// without allocating.
+func (s *Targets) Each(visit func(Target, Evidence)) {
+	for i := range s.kept {
+		visit(s.kept[i].target(), s.kept[i].evidence)
+	}
+}
+
+// AllExact reports whether Each and Exact go over all the targets.
+func (s *Targets) AllExact() bool { return s.large == nil }
+
 func (s *Targets) sorted() []contact {
 	kept := slices.Clone(s.kept)
 	slices.SortFunc(kept, func(a, b contact) int {

@@ -24,6 +24,7 @@ type baseline struct {
 	phi    float64            // over-dispersion: variance = m + phi*m^2
 	recent [recentPanes]int64 // the last panes, as a ring that the interface turns
 	peaks  season
+	trend  trend
 	cand   bool // the last pane with a test was a candidate
 
 	// Of the last test; 0 before the first.

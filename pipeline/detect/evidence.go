@@ -104,6 +104,12 @@ type MeasureEvidence struct {
 	Alpha    float64      `json:"alpha"`
 	Baseline BaselineKind `json:"baseline"`
 	Days     int          `json:"days,omitempty"` // behind a seasonal baseline
+	// Of the drift test, when it is what struck: the usual mean of the hour,
+	// and the CUSUM score with its bound.
+	Drift      bool    `json:"drift,omitempty"`
+	Usual      float64 `json:"usual,omitempty"`
+	Score      float64 `json:"score,omitempty"`
+	ScoreBound float64 `json:"score_bound,omitempty"`
 }
 
 // Ratio returns observed over expected; ok is false when that says nothing,

@@ -53,17 +53,18 @@ func ParseSeverity(s string) (Severity, error) {
 type Confidence uint8
 
 // The confidences. Learning is a finding made before the baseline of its
-// interface is two days old.
+// interface is two days old, Provisional one made before its pane has closed.
 const (
 	LowConfidence Confidence = 1 + iota
 	MediumConfidence
 	HighConfidence
 	Learning
+	Provisional
 )
 
-// String returns "low", "medium", "high" or "learning".
+// String returns "low", "medium", "high", "learning" or "provisional".
 func (c Confidence) String() string {
-	return name(c, "low", "medium", "high", "learning")
+	return name(c, "low", "medium", "high", "learning", "provisional")
 }
 
 func name[E ~uint8](e E, names ...string) string {
@@ -81,6 +82,9 @@ const (
 	Quiet       CloseReason = "quiet"        // what had been found is over
 	NewBaseline CloseReason = "new_baseline" // it lasted so long that it is the normal level now
 	NoCoverage  CloseReason = "no_data"      // nothing was recorded there any more
+	// NotConfirmed closes an early finding that its pane, once closed, did not
+	// bear out: answers came, or what is expected rose.
+	NotConfirmed CloseReason = "not_confirmed"
 )
 
 // Finding is one event of an incident: it opened, changed or closed. It holds
@@ -122,8 +126,9 @@ type Finding struct {
 	Analytic  Analytic       `json:"analytic"`
 	Attacks   []Attack       `json:"attacks"`
 	Resources []Resource     `json:"resources,omitempty"`
-	Scan      *ScanEvidence  `json:"scan,omitempty"`  // of the scan rules
-	Spike     *SpikeEvidence `json:"spike,omitempty"` // of the spike rule
+	Scan      *ScanEvidence  `json:"scan,omitempty"`    // of the scan rules
+	Spike     *SpikeEvidence `json:"spike,omitempty"`   // of the spike rule
+	Counted   *CountEvidence `json:"counted,omitempty"` // of rules that count one thing
 
 	LateRecords int64       `json:"late_records"` // that belonged to the deciding pane
 	Lines       []string    `json:"lines,omitempty"`

@@ -28,6 +28,9 @@ type incident struct {
 	Covered  int64   `json:"covered"`  // start of the last pane with records of its place
 	Quiet    int     `json:"quiet"`    // quiet panes in a row
 	Closed   int64   `json:"closed"`   // Time of the close, 0 while open
+	// Provisional says that it rests on a pane that has not closed: the one
+	// that starts at Opened.
+	Provisional bool `json:"provisional,omitempty"`
 }
 
 // strike is what a rule found in one pane: a finding without what only its
@@ -99,6 +102,33 @@ func (i *incident) take(s *strike) {
 	i.Finding, i.Sentence, i.Strength = s.Finding, s.Message, s.strength
 }
 
+// confirm takes what a closed pane says in the place of what was found while
+// it was open.
+func (i *incident) confirm(s *strike) Finding {
+	before, strength := i.Finding, i.Strength
+	i.take(s)
+	f := &i.Finding
+	f.UID, f.Seq, f.Created = before.UID, before.Seq, before.Created
+	f.Severity = max(f.Severity, before.Severity)
+	if f.Seq > 1 { // it had been reopened
+		f.FirstSeen = min(f.FirstSeen, before.FirstSeen)
+		f.Count, f.Records = before.Count+f.Count, before.Records+f.Records
+	}
+	i.Strength = max(i.Strength, strength)
+	i.Provisional, i.Quiet, i.Covered = false, 0, s.crossed
+	f.Activity, f.Time = Update, s.Time
+	f.Seq++
+	f.Message = i.Sentence + "; confirmed when the pane closed"
+	i.Emitted = s.Time
+	return *f
+}
+
+// refute closes what was found early and did not stand.
+func (i *incident) refute(time int64) Finding {
+	i.Provisional = false
+	return i.close(time, NotConfirmed)
+}
+
 // due reports whether an update is to be sent at the end of a pane.
 func (i *incident) due(end int64) bool { return end-i.Emitted >= updateEvery }
 
@@ -137,6 +167,8 @@ func (i *incident) state(a Activity, time int64) string {
 		return "; still going on after " + lasted
 	case i.Finding.CloseReason == NewBaseline:
 		return "; lasted " + lasted + " and is the normal level from now on"
+	case i.Finding.CloseReason == NotConfirmed:
+		return "; not confirmed when the pane closed"
 	case i.Finding.CloseReason == NoCoverage:
 		return fmt.Sprintf("; closed because nothing was recorded there for %d panes", missingPanes)
 	}

@@ -83,6 +83,8 @@ func (f *Finding) ocsf(p Product, processed time.Time) *ocsfFinding {
 		o.Evidences, o.Observables = f.ocsfScan()
 	case f.Spike != nil:
 		o.Evidences, o.Observables = f.ocsfSpike()
+	case f.Counted != nil:
+		o.Evidences, o.Observables = f.ocsfCount()
 	}
 	return o
 }
@@ -178,7 +180,7 @@ func (s Severity) ocsfName() string {
 }
 
 func (c Confidence) ocsfID() int {
-	if c == Learning {
+	if c > HighConfidence {
 		return 99 // other
 	}
 	return int(c)

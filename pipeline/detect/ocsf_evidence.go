@@ -89,6 +89,9 @@ func (m *MeasureEvidence) ocsf() ocsfMeasure {
 		P: significant(math.Max(math.Exp(m.LnP), leastP)), Alpha: significant(m.Alpha),
 		Phi: rounded(m.Phi, 2), Baseline: string(m.Baseline),
 	}
+	if m.Drift {
+		o.Usual, o.Score, o.Bound = rounded(m.Usual, 1), rounded(m.Score, 1), m.ScoreBound
+	}
 	if m.Measure == Bytes {
 		o.Unit = "KiB"
 	}

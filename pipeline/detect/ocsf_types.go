@@ -121,11 +121,12 @@ type ocsfEvidence struct {
 	SrcEndpoint *ocsfEndpoint   `json:"src_endpoint,omitempty"`
 	DstEndpoint *ocsfEndpoint   `json:"dst_endpoint,omitempty"`
 	Connection  *ocsfConnection `json:"connection_info,omitempty"`
-	Data        any             `json:"data"` // *ocsfScan or *ocsfSpike
+	Data        any             `json:"data"` // *ocsfScan, *ocsfSpike or *ocsfCount
 }
 
 type ocsfEndpoint struct {
 	IP           string `json:"ip,omitempty"`
+	Port         uint16 `json:"port,omitempty"`
 	InterfaceUID string `json:"interface_uid,omitempty"`
 	InstanceUID  string `json:"instance_uid,omitempty"`
 	VPCUID       string `json:"vpc_uid,omitempty"`
@@ -181,6 +182,9 @@ type ocsfMeasure struct {
 	Alpha    float64  `json:"alpha"`
 	Phi      float64  `json:"phi"`
 	Baseline string   `json:"baseline"`
+	Usual    float64  `json:"usual_mean,omitempty"`  // of the drift test, when that struck
+	Score    float64  `json:"cusum,omitempty"`       // and its score
+	Bound    float64  `json:"cusum_bound,omitempty"` // and what it had to reach
 }
 
 type ocsfTopSource struct {

@@ -21,10 +21,53 @@ type Pane struct {
 	// Contacts yields every initiator of this pane once, in no particular
 	// order: what a rule finds must not depend on it.
 	Contacts iter.Seq[Contact]
+	// Own reports whether an address is in the own networks; nil stands for the
+	// private ranges.
+	Own func(netip.Addr) bool
+	// Split, when given, is what From returns: Contacts in two parts, for rules
+	// that look at one of them.
+	Split func(internal bool) iter.Seq[Contact]
+	// Logins holds the connections to ports of remote administration, by
+	// ascending (account, VPC, source, host, port).
+	Logins []Login
+}
+
+func (p *Pane) own(a netip.Addr) bool {
+	if p.Own == nil {
+		return a.IsPrivate()
+	}
+	return p.Own(a)
+}
+
+// From yields the contacts of sources inside or outside the own networks.
+func (p *Pane) From(internal bool) iter.Seq[Contact] {
+	if p.Split != nil {
+		return p.Split(internal)
+	}
+	return func(yield func(Contact) bool) {
+		if p.Contacts == nil {
+			return
+		}
+		for c := range p.Contacts {
+			if c.Internal == internal && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Login is what one source did at a login port of one host in one pane.
+type Login struct {
+	aggregate.Login
+	Internal bool // the source is in the own networks
+	Allowed  bool // it is in networks.allow
 }
 
 // Key names a network interface.
 type Key struct{ Account, VPC, Interface string }
+
+// Compare orders keys by account, VPC and interface.
+func (k Key) Compare(o Key) int { return compareKeys(k, o) }
 
 // Measure is one of the six quantities that the spike rule watches.
 type Measure uint8

@@ -42,6 +42,7 @@ type Scan struct {
 	unsaved   []*visit
 	deleted   [][]byte // keys of persisted entries
 	lastSaved int64
+	own       func(netip.Addr) bool                   // of the last pane
 	next      map[aggregate.Target]aggregate.Evidence // scratch of settle
 	settled   []settled                               // scratch of settle
 	found     []Finding
@@ -97,6 +98,7 @@ func (s *Scan) TakeEvicted() int64 {
 // without loads and contacts is allowed: it decides what has waited.
 func (s *Scan) Detect(pane *Pane) []Finding {
 	s.found = s.found[:0]
+	s.own = pane.own
 	s.expire()
 	s.visit(pane)
 	s.decide(pane)
@@ -122,8 +124,8 @@ func (s *Scan) visit(pane *Pane) {
 	if pane.Contacts == nil {
 		return
 	}
-	for c := range pane.Contacts {
-		if c.Internal != s.rule.internal || c.Allowed || c.Targets == nil {
+	for c := range pane.From(s.rule.internal) {
+		if c.Allowed || c.Targets == nil {
 			continue
 		}
 		s.take(&c, pane.Start)

@@ -111,8 +111,9 @@ func NewScanInternal(cfg ScanInternalConfig, pane time.Duration) *Scan {
 // configuration must be valid.
 func NewScanExternal(cfg ScanExternalConfig, pane time.Duration) *Scan {
 	return newScan(&scanRule{
-		name:  "scan.external",
-		tests: []scanTest{{5 * 60, cfg.MinFailed}, {hour, cfg.MinFailedHour}},
+		name: "scan.external",
+		// Two panes, so that no five minutes are split by the end of one.
+		tests: []scanTest{{10 * 60, cfg.MinFailed}, {hour, cfg.MinFailedHour}},
 		alpha: cfg.Alpha, sources: cfg.Sources,
 		severity: Low, fewPorts: Info, category: "Reconnaissance",
 		attack: Attack{"TA0043", "Reconnaissance", "T1595.001", "Active Scanning: Scanning IP Blocks"},

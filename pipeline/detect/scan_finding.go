@@ -86,8 +86,7 @@ func (s *Scan) samples(e *ScanEvidence, v *visit) (lines []string, about []Resou
 	return lines, about
 }
 
-// evidence counts hosts and ports over the targets that make the scan, and the
-// answered ones beside them: on the same hosts, the same ports, or both.
+// evidence is what a judgement rests on.
 func (s *Scan) evidence(src *source, j *judgement) *ScanEvidence {
 	telling, newest := strongest(j.visits), j.visits[len(j.visits)-1]
 	e := &ScanEvidence{
@@ -103,6 +102,13 @@ func (s *Scan) evidence(src *source, j *judgement) *ScanEvidence {
 	if e.Sweep {
 		e.Score, e.Threshold = float64(j.sweep), float64(s.rule.sweep)
 	}
+	e.describe(j)
+	return e
+}
+
+// describe counts hosts and ports over the targets that make the scan, and the
+// answered ones beside them: on the same hosts, the same ports, or both.
+func (e *ScanEvidence) describe(j *judgement) {
 	hosts, ports, protocols := make(map[netip.Addr]bool), make(map[uint16]bool), make(map[uint8]int)
 	scanned := func(t *settled) bool { return !e.Sweep && t.outcome == aggregate.Failed || e.Sweep && t.swept() }
 	for i := range j.targets {
@@ -129,7 +135,6 @@ func (s *Scan) evidence(src *source, j *judgement) *ScanEvidence {
 	if e.Hosts == 1 {
 		e.Target = e.HostsSample[0]
 	}
-	return e
 }
 
 // beside reports whether an answered target lies in the way of a scan of this

@@ -13,6 +13,8 @@ func (s *Scan) strike(src *source, j *judgement, time int64, pane *Pane) {
 	src.incidentChanged = true
 	i := src.incident
 	switch {
+	case i != nil && i.Provisional:
+		s.found = append(s.found, i.confirm(st))
 	case i != nil && i.Closed == 0:
 		st.Count, st.Records = 0, 0 // each pane's are added once, in moveOn
 		if i.gather(st) {
@@ -42,6 +44,13 @@ func (s *Scan) moveOn(pane *Pane) {
 		i := src.incident
 		if i.Closed != 0 {
 			s.letGo(src, pane.Start)
+			continue
+		}
+		if i.Provisional {
+			if s.last >= i.Opened { // its pane has been judged in full
+				src.incidentChanged = true
+				s.found = append(s.found, i.refute(pane.End))
+			}
 			continue
 		}
 		if src.at(pane.Start) == nil && !covered[src.key.place()] {

@@ -36,6 +36,9 @@ type judgement struct {
 
 	score float64 // log-likelihood ratio
 	sweep int     // unanswered hosts, when that is what fired
+	// replied counts the answered targets of UDP, ICMP and the like, on both
+	// sides of the own networks' border: silence is judged on both as well.
+	replied int
 }
 
 // judge tests the windows that end with a visit's pane. final says that the
@@ -45,7 +48,7 @@ func (s *Scan) judge(v *visit, answers *visit, final bool) (*judgement, bool) {
 	src := v.source
 	for i, test := range s.rule.tests {
 		after := v.start - s.panes(test.seconds)*s.pane
-		if in := src.incident; in != nil && in.Closed != 0 {
+		if in := src.incident; in != nil && in.Closed != 0 && in.Finding.CloseReason != NotConfirmed {
 			after = max(after, in.Closed-1) // what came before has been reported
 		}
 		visits := src.between(after, v.start)
@@ -91,6 +94,8 @@ func (s *Scan) weigh(visits []*visit, answers *visit, final bool) *judgement {
 	if n := len(j.targets); !j.exact && n > 0 {
 		j.scale = float64(union.Len()) / float64(n)
 	}
+	j.replied = j.scaled(func(t *settled) bool { return t.outcome == aggregate.Answered && t.Protocol != tcp })
+	s.side(j)
 	j.count()
 	if !final {
 		// What waits since the last pane may still be answered; what waits
@@ -105,6 +110,44 @@ func (s *Scan) weigh(visits []*visit, answers *visit, final bool) *judgement {
 		j.score = float64(j.failed-j.answered) * scanWeight
 	}
 	return j
+}
+
+// side keeps the targets on that side of the own networks' border where more
+// failed than answered, by the greater margin. Who looks for open doors inside
+// is not excused by the web pages that it fetches outside, nor the other way
+// round.
+func (s *Scan) side(j *judgement) {
+	var margin [2]int
+	at := func(t *settled) int {
+		if s.own != nil && s.own(t.Addr) {
+			return 1
+		}
+		return 0
+	}
+	for i := range j.targets {
+		switch t := &j.targets[i]; t.outcome {
+		case aggregate.Failed:
+			margin[at(t)]++
+		case aggregate.Answered:
+			margin[at(t)]--
+		}
+	}
+	keep := 0
+	if margin[1] >= margin[0] {
+		keep = 1
+	}
+	n := 0
+	for i := range j.targets {
+		// What did not decide anything belongs to both.
+		if t := &j.targets[i]; t.outcome != aggregate.Failed && t.outcome != aggregate.Answered || at(t) == keep {
+			j.targets[n] = *t
+			n++
+		}
+	}
+	if all := len(j.targets); !j.exact && all > 0 {
+		j.hosts, j.ports = j.hosts*n/all, j.ports*n/all
+	}
+	j.targets = j.targets[:n]
 }
 
 // settle decides every target of the union. An answer in the pane after it
@@ -177,12 +220,11 @@ func (j *judgement) sweptHosts() int {
 			hosts[t.Addr] = struct{}{}
 		}
 	}
-	answered := j.scaled(func(t *settled) bool { return t.outcome == aggregate.Answered && t.Protocol != tcp })
 	silent := int(math.Round(float64(len(hosts)) * j.scale))
 	if !j.exact {
 		silent = min(silent, j.hosts)
 	}
-	if silent -= j.fresh; silent <= answered {
+	if silent -= j.fresh; silent <= j.replied {
 		return 0
 	}
 	return silent

@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	spikeVersion = "1"
+	spikeVersion = "2"
 
 	leastRatio  = 3.0 // a candidate is at least so many times what is expected
 	strongRatio = 10  // from here on it needs no second pane, and is severe
+	crowdLeast  = 5.0 // leastRatio, of a pane that looks like a crowd
+	crowdStrong = 10
 
 	learningFor  = 2 * 24 * 3600 // seconds until findings have full confidence
 	newBaseline  = 6 * 3600      // seconds open, after which it is the normal level
@@ -120,7 +122,7 @@ func (s *Spike) ingress(key Key, start int64) *ingress {
 func (s *Spike) newIngress(key Key, start int64) *ingress {
 	in := &ingress{Key: key, first: start, tested: math.MinInt64, hour: start / hour}
 	for m := range in.measures {
-		in.measures[m] = baseline{phi: priorPhi, peaks: s.calendar.empty()}
+		in.measures[m] = baseline{phi: priorPhi, peaks: s.calendar.empty(), trend: trend{means: s.calendar.empty()}}
 	}
 	s.interfaces[key] = in
 	return in
@@ -160,6 +162,12 @@ type tested struct {
 	lnP      [NumMeasures]float64
 	cand     [NumMeasures]bool
 	hit      [NumMeasures]bool
+	// Of the drift test: the usual mean, 0 before there is one, the score, and
+	// whether it struck.
+	usual    [NumMeasures]float64
+	score    [NumMeasures]float64
+	drift    [NumMeasures]bool
+	crowd    bool // it looks like a crowd
 	confirms bool // a hit rests on the candidate of the pane before
 }
 
@@ -180,6 +188,11 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		return t
 	}
 	adjacent := in.tested == start-s.pane
+	s.look(in, &t, start)
+	ratio, strong := leastRatio, float64(strongRatio)
+	if t.crowd {
+		ratio, strong = crowdLeast, crowdStrong
+	}
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		peak, days := 0.0, 0
@@ -190,14 +203,57 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		t.expected[m], t.phi[m] = e, b.phi
 		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
 		x, floor := float64(counts[m]), s.cfg.floor(m)
-		t.cand[m] = t.lnP[m] < s.lnA && x >= leastRatio*e.mu && x-e.mu >= floor
-		strong := x >= strongRatio*e.mu && x-e.mu >= strongRatio*floor
-		t.hit[m] = t.cand[m] && (strong || adjacent && b.cand)
-		t.confirms = t.confirms || t.hit[m] && !strong
+		t.cand[m] = t.lnP[m] < s.lnA && x >= ratio*e.mu && x-e.mu >= floor
+		// So strong that it needs no second pane: against what is expected,
+		// or against the hour's usual mean and well above its peaks.
+		alone := x >= strong*e.mu || t.usual[m] > 0 && x >= strong*t.usual[m] && x >= strong/2*e.mu
+		alone = alone && x-e.mu >= strongRatio*floor
+		t.hit[m] = t.cand[m] && (alone || adjacent && b.cand)
+		t.confirms = t.confirms || t.hit[m] && !alone
+		if t.usual[m] > 0 {
+			s.follow(b, &t, m, adjacent)
+		}
 		b.cand, b.mu, b.muPhi = t.cand[m], e.mu, b.phi
 	}
 	in.tested = start
 	return t
+}
+
+// look finds what is usual in each measure, by the drift test's means where they
+// are known and the recent level before, and whether the pane looks like a crowd.
+func (s *Spike) look(in *ingress, t *tested, start int64) {
+	var usual [NumMeasures]float64
+	for m := range NumMeasures {
+		b := &in.measures[m]
+		usual[m] = b.m
+		if start-in.first < learningFor || start < in.seasonFrom {
+			continue
+		}
+		if mean, days := s.calendar.peak(b.trend.means, start/hour, in.hour); days >= leastDays {
+			t.usual[m] = math.Max(1, mean)
+			usual[m] = t.usual[m]
+		}
+	}
+	t.crowd = crowd(t.counts, usual, s.cfg.floor(UniqueSources))
+}
+
+// follow takes a measure's pane into the drift test.
+func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent bool) {
+	h, ratio := plainDrift, float64(driftRatio)
+	if t.crowd {
+		h, ratio = crowdDrift, crowdRatio
+	}
+	if !adjacent {
+		b.trend.score, b.trend.run = 0, 0
+	}
+	mu := t.usual[m]
+	least := mu + s.cfg.floor(m)
+	b.trend.take(t.counts[m], mu, b.phi, h, least)
+	t.score[m] = b.trend.score
+	t.drift[m] = b.trend.drifts(t.counts[m], mu, ratio, least)
+	if t.drift[m] && !t.hit[m] {
+		t.hit[m] = true
+	}
 }
 
 // surprise returns ln P of a count and counts the test. At or below the mean P
@@ -230,7 +286,9 @@ func (in *ingress) remember(counts *[NumMeasures]int64, start int64) {
 		b.recent[in.seen%recentPanes] = counts[m]
 		if h > in.hour {
 			b.peaks.advance(in.hour, h)
+			b.trend.turn(in.hour, h)
 		}
+		b.trend.add(counts[m])
 		if b.peaks.raise(h, counts[m]) || h > in.hour {
 			in.peaksChanged = true
 		}
@@ -242,7 +300,7 @@ func (in *ingress) remember(counts *[NumMeasures]int64, start int64) {
 // learn takes a pane into level and dispersion, when it is no candidate and no
 // incident is open.
 func (s *Spike) learn(in *ingress, t *tested) {
-	calm := in.incident == nil || in.incident.Closed != 0
+	calm := in.incident == nil || in.incident.Closed != 0 || in.incident.Provisional
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		switch {

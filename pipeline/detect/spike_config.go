@@ -31,7 +31,7 @@ type SpikeConfig struct {
 
 // DefaultSpike returns the defaults: quiet.
 func DefaultSpike() SpikeConfig {
-	return SpikeConfig{Profile: QuietProfile, FalseFindings: 1, MinCounts: 50, MinBytes: 5 << 20}
+	return SpikeConfig{Profile: QuietProfile, FalseFindings: 1, MinCounts: 100, MinBytes: 5 << 20}
 }
 
 // Validate returns all that is wrong, each naming its key.
@@ -73,5 +73,12 @@ func (c *SpikeConfig) floor(m Measure) float64 {
 	if m == Bytes {
 		return float64(c.MinBytes) / float64(m.unit())
 	}
+	if m == Packets {
+		return packetsPerCount * float64(c.MinCounts)
+	}
 	return float64(c.MinCounts)
 }
+
+// packetsPerCount is how many packets weigh as much as one flow or source: a page
+// takes some dozens.
+const packetsPerCount = 10

@@ -19,11 +19,15 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 		WindowStart: pane.Start, WindowSeconds: pane.End - pane.Start,
 	}
 	for _, m := range measures {
-		e.Measures = append(e.Measures, MeasureEvidence{
+		me := MeasureEvidence{
 			Measure: m, Observed: t.counts[m],
 			Expected: t.expected[m].mu, Baseline: t.expected[m].kind, Days: t.expected[m].days,
 			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha,
-		})
+		}
+		if t.drift[m] && !t.cand[m] {
+			me.Drift, me.Usual, me.Score, me.ScoreBound = true, t.usual[m], t.score[m], driftBound
+		}
+		e.Measures = append(e.Measures, me)
 	}
 	slices.SortStableFunc(e.Measures, func(a, b MeasureEvidence) int { return cmp.Compare(a.LnP, b.LnP) })
 	st := &strike{crossed: pane.Start, strength: e.strength()}
@@ -165,6 +169,11 @@ func (e *SpikeEvidence) arithmetic() string {
 		unit := ""
 		if m.Measure == Bytes {
 			unit = " KiB"
+		}
+		if m.Drift {
+			parts[i] = fmt.Sprintf("%s x=%d%s, usual mean of this hour %s%s, phi=%.2f, CUSUM %.1f >= %.1f over several panes",
+				m.Measure.noun(), m.Observed, unit, level(m.Usual), unit, m.Phi, m.Score, m.ScoreBound)
+			continue
 		}
 		parts[i] = fmt.Sprintf("%s x=%d%s, mu=%s%s (%s), phi=%.2f, %s",
 			m.Measure.noun(), m.Observed, unit, level(m.Expected), unit, m.basis(), m.Phi, probability(m.LnP))

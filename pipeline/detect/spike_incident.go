@@ -5,6 +5,10 @@ import "slices"
 // advance moves an interface's incident on by one pane.
 func (s *Spike) advance(in *ingress, load *Load, pane *Pane, t *tested) {
 	i := in.incident
+	if i != nil && i.Provisional {
+		s.settle(in, load, pane, t)
+		return
+	}
 	if i == nil || i.Closed != 0 {
 		if hits := t.hits(); len(hits) > 0 {
 			s.strike(in, s.finding(in, load, pane, t, hits))
@@ -67,6 +71,7 @@ func (in *ingress) shift(now int64) {
 	for m := range in.measures {
 		in.measures[m].relevel()
 		in.measures[m].cand = false
+		in.measures[m].trend.score, in.measures[m].trend.run = 0, 0
 	}
 	in.seasonFrom = now + seasonOutFor
 }

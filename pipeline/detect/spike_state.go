@@ -14,7 +14,7 @@ const (
 	incidentEntry = 'i'
 )
 
-const baselineFormat = 1
+const baselineFormat = 2
 
 // Changes puts the entries of the interfaces that had a pane since the last
 // call, after the deletions: an interface that was dropped may have come back.
@@ -80,6 +80,10 @@ func (in *ingress) encodeLevels() []byte {
 			e.uint(uint64(x))
 		}
 		e.bool(b.cand)
+		e.float(b.trend.sum)
+		e.uint(uint64(b.trend.n))
+		e.float(b.trend.score)
+		e.uint(uint64(b.trend.run))
 	}
 	return e
 }
@@ -103,6 +107,8 @@ func (in *ingress) decodeLevels(value []byte) error {
 			b.recent[i] = d.number(math.MaxInt64)
 		}
 		b.cand = d.bool()
+		b.trend.sum, b.trend.n = d.float(), int(d.number(math.MaxInt32))
+		b.trend.score, b.trend.run = d.float(), int(d.number(math.MaxInt32))
 		if b.phi > mostPhi {
 			d.fail()
 		}
@@ -118,6 +124,9 @@ func (in *ingress) encodePeaks() []byte {
 			// Rounded to 24 bits they still are whole numbers.
 			e.uint(uint64(int64(x) + 1))
 		}
+		for _, x := range in.measures[m].trend.means {
+			e.uint(uint64(math.Float32bits(x + 1)))
+		}
 	}
 	return e
 }
@@ -132,6 +141,14 @@ func (in *ingress) decodePeaks(value []byte) error {
 		peaks := in.measures[m].peaks
 		for i := range peaks {
 			peaks[i] = float32(d.number(math.MaxInt64) - 1)
+		}
+		means := in.measures[m].trend.means
+		for i := range means {
+			x := math.Float32frombits(uint32(d.number(math.MaxUint32+1))) - 1
+			if !(x >= absent && x <= math.MaxFloat32) {
+				d.fail()
+			}
+			means[i] = x
 		}
 	}
 	return d.end("peaks")

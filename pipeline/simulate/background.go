@@ -18,7 +18,12 @@ const (
 
 // background makes the normal traffic of one site and minute.
 func (g *Generator) background(s *site) {
-	level := g.cfg.Level * day(g.now)
+	level := g.level(s.vpc)
+	if g.cfg.Varied {
+		for _, e := range s.enis {
+			g.blow(e)
+		}
+	}
 	for _, lb := range s.byRole[balancer] {
 		g.visits(lb, level)
 		for _, w := range s.byRole[web] {
@@ -49,14 +54,14 @@ func day(at int64) float64 {
 // visits are clients of the web service.
 func (g *Generator) visits(lb *eni, level float64) {
 	regulars := lb.vpc.clients
-	for range g.poisson(visitsPerMinute * level) {
+	for range g.poisson(g.rate(lb, visitsPerMinute*level)) {
 		client := stranger(g.rng)
 		if g.rng.IntN(3) > 0 {
 			client = regulars[g.rng.IntN(len(regulars))]
 		}
 		g.inbound(lb, g.visit(client, lb.addr))
 	}
-	for range g.poisson(visits6PerMinute * level) {
+	for range g.poisson(g.rate(lb, visits6PerMinute*level)) {
 		g.inbound(lb, g.visit(stranger6(g.rng), lb.addr6))
 	}
 }
@@ -85,7 +90,7 @@ func (g *Generator) hostTraffic(e *eni, level float64) {
 		return
 	}
 	if r := e.site.first(resolver); r != nil {
-		for range g.poisson(lookups * level) {
+		for range g.poisson(g.rate(e, lookups*level)) {
 			g.internal(e, r, &exchange{clientPort: e.port(), serverPort: 53, protocol: udp, sent: 60, received: 140})
 		}
 	}
@@ -93,7 +98,7 @@ func (g *Generator) hostTraffic(e *eni, level float64) {
 		return
 	}
 	gateway := e.site.first(nat)
-	for range g.poisson(updates * level) {
+	for range g.poisson(g.rate(e, updates*level)) {
 		g.fetch(e, gateway)
 	}
 }
@@ -168,8 +173,8 @@ func (g *Generator) connect(s *site) {
 
 func (g *Generator) keep(p *pool, level float64) {
 	x := exchange{clientPort: p.clientPort, serverPort: p.serverPort, protocol: tcp, phase: middle}
-	x.sent = int64(float64(g.size(30_000)) * level)
-	x.received = int64(float64(g.size(60_000)) * level)
+	x.sent = int64(float64(g.size(30_000)) * g.rate(p.server, level))
+	x.received = int64(float64(g.size(60_000)) * g.rate(p.server, level))
 	p.age++
 	switch {
 	case p.age == 1:

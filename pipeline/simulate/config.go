@@ -29,6 +29,13 @@ type Config struct {
 	VPCs int
 	// Format is V5 by default.
 	Format Format
+	// Interval is what AWS aggregates over: one minute by default, or ten.
+	Interval time.Duration
+	// Varied gives every interface a rate of its own, weekends, and counts that
+	// vary more than a Poisson variable; a few interfaces have bursts.
+	Varied bool
+	// Delivery says when logs arrive.
+	Delivery Delivery
 	// Level multiplies the background traffic; 1 by default, which gives about
 	// 110 records an interface and five minutes.
 	Level float64
@@ -38,6 +45,9 @@ type Config struct {
 	// Malformed and Late are the shares of lines that are broken, and that come
 	// 40 minutes too late: 1 in 2,000 by default; negative for none.
 	Malformed, Late float64
+	// Misread is the share of scanned targets of which the records say the
+	// opposite of what the truth does.
+	Misread float64
 	// Scenarios are what else happens.
 	Scenarios []Scenario
 }
@@ -53,6 +63,7 @@ func (c *Config) setDefaults() error {
 	set(&c.VPCs, min(2, c.Interfaces))
 	set(&c.Format, V5)
 	set(&c.Level, 1)
+	set(&c.Interval, time.Minute)
 	set(&c.Radiation, 300)
 	set(&c.Malformed, 1.0/2000)
 	set(&c.Late, 1.0/2000)
@@ -65,10 +76,12 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("simulate: %d VPCs: accepted are 1 to %d, and no more than interfaces", c.VPCs, maxVPCs)
 	case c.Interfaces > maxENIs*c.VPCs:
 		return fmt.Errorf("simulate: %d interfaces: accepted are 1 to %d for each VPC", c.Interfaces, maxENIs)
+	case c.Interval != time.Minute && c.Interval != 10*time.Minute:
+		return fmt.Errorf("simulate: interval %v: accepted are 1m and 10m", c.Interval)
 	case c.Level < 0 || c.Level > 1000:
 		return fmt.Errorf("simulate: level %v: accepted are 0 to 1000", c.Level)
 	}
-	return nil
+	return c.Delivery.validate()
 }
 
 func set[T comparable](field *T, value T) {

@@ -1,33 +1,139 @@
 package simulate
 
 import (
-	"github.com/flowwatch/flowwatch/pipeline/envelope"
+	"bytes"
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
 )
 
-// LogGroup is the log group of every stream.
-const LogGroup = "/vpc/flow-logs"
-
-// eventsPerEnvelope keeps an envelope below the 1 MiB that Kinesis takes, also
-// before compression.
-const eventsPerEnvelope = 2000
-
-// Packer wraps batches as CloudWatch Logs subscriptions do. Its buffers are
-// kept; it is not for concurrent use. The zero value is ready.
-type Packer struct {
-	encoder envelope.Encoder
-	events  []envelope.Event
+// Delivery says when the logs of a minute arrive. The zero value is 22 to 44 s
+// after its end, as measured on subscriptions in good weather.
+type Delivery struct {
+	// Median draws the delay from a lognormal distribution with this median and a
+	// tail to twelve minutes; 0 for none.
+	Median time.Duration
+	// Missing is the share of an interface's minutes that never arrive,
+	// Duplicates the share that arrives twice.
+	Missing, Duplicates float64
 }
 
-// Envelopes yields the batch as gzipped DATA_MESSAGEs, one for small batches.
-// Each has memory of its own.
-func (p *Packer) Envelopes(b *Batch, yield func(data []byte)) {
-	for lines := b.Lines; len(lines) > 0; {
-		n := min(len(lines), eventsPerEnvelope)
-		p.events = p.events[:0]
-		for _, l := range lines[:n] {
-			p.events = append(p.events, envelope.Event{Timestamp: l.Start * 1000, Message: l.Text})
-		}
-		yield(p.encoder.AppendCloudWatch(nil, b.Account, LogGroup, b.Stream, p.events))
-		lines = lines[n:]
+// AWSDelivery is what a month of CloudWatch Logs looks like: a median of 30 s,
+// one minute in a few hundred comes after more than five, a few come twice and a
+// few never.
+func AWSDelivery() Delivery {
+	return Delivery{Median: 30 * time.Second, Missing: 1.0 / 5000, Duplicates: 1.0 / 5000}
+}
+
+// longestDelay is where the tail ends.
+const longestDelay = 12 * time.Minute
+
+func (d *Delivery) validate() error {
+	switch {
+	case d.Median < 0 || d.Median > longestDelay:
+		return fmt.Errorf("simulate: delivery median %v: accepted are 0 to %v", d.Median, longestDelay)
+	case d.Missing < 0 || d.Missing > 1 || d.Duplicates < 0 || d.Duplicates > 1:
+		return fmt.Errorf("simulate: shares of delivery %v and %v: accepted are 0 to 1", d.Missing, d.Duplicates)
 	}
+	return nil
+}
+
+// transit holds batches that arrive in a later minute, by time of arrival.
+type transit []Batch
+
+// deliver makes the batch of one interface.
+func (g *Generator) deliver(e *eni) {
+	from := len(g.lines)
+	for i := range e.out.len() {
+		if !e.out.held(i) {
+			g.lines = append(g.lines, Line{e.out.line(i), e.out.starts[i]})
+		}
+	}
+	lines := g.lines[from:len(g.lines):len(g.lines)]
+	if len(lines) == 0 {
+		return
+	}
+	b := Batch{
+		At: time.Unix(g.now+minute, 0).UTC().Add(g.delay(e)), Account: e.vpc.account, VPC: e.vpc.id,
+		Stream: e.stream(), Lines: lines,
+	}
+	if g.drawn(g.cfg.Delivery.Missing) {
+		g.counts.Missing += int64(len(lines))
+		return
+	}
+	g.send(b)
+	if g.drawn(g.cfg.Delivery.Duplicates) {
+		b.At = b.At.Add(time.Second)
+		g.counts.Duplicates += int64(len(lines))
+		g.send(b)
+	}
+}
+
+// drawn reports whether something of this probability happens. Nothing is drawn
+// for what never does.
+func (g *Generator) drawn(p float64) bool { return p > 0 && g.rng.Float64() < p }
+
+// delay draws how long after its end a minute of an interface arrives.
+func (g *Generator) delay(e *eni) time.Duration {
+	d := time.Duration(22_000+g.rng.IntN(22_000)) * time.Millisecond
+	if median := g.cfg.Delivery.Median; median > 0 {
+		d = time.Duration(float64(median) * math.Exp(0.75*g.rng.NormFloat64()))
+		d = max(time.Second, min(d, longestDelay))
+	}
+	for _, s := range e.vpc.late {
+		if s.has(g.now) {
+			d += 50 * time.Minute
+		}
+	}
+	for _, s := range e.vpc.outages {
+		if at := g.now + minute; s.has(at + int64(d.Seconds())) {
+			d = time.Duration(s.to-at)*time.Second + time.Duration(g.rng.IntN(20_000))*time.Millisecond
+		}
+	}
+	return d
+}
+
+// send hands a batch out now, or keeps a copy until the minute that it arrives
+// in: those of one call end two minutes after it began.
+func (g *Generator) send(b Batch) {
+	g.counts.Lines += int64(len(b.Lines))
+	if b.At.Unix() < g.now+2*minute {
+		g.minute.Batches = append(g.minute.Batches, b)
+		return
+	}
+	lines := make([]Line, len(b.Lines))
+	for i, l := range b.Lines {
+		lines[i] = Line{bytes.Clone(l.Text), l.Start}
+	}
+	b.Lines = lines
+	g.transit = append(g.transit, b)
+}
+
+// Rest returns what is still on its way when no further minute is made, by time
+// of delivery.
+func (g *Generator) Rest() []Batch {
+	rest := []Batch(g.transit)
+	g.transit = nil
+	sortBatches(rest)
+	return rest
+}
+
+func sortBatches(b []Batch) {
+	slices.SortStableFunc(b, func(a, b Batch) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Stream, b.Stream))
+	})
+}
+
+// arrive adds what arrives in this minute of what was sent before, and sorts.
+func (g *Generator) arrive() {
+	g.transit = slices.DeleteFunc(g.transit, func(b Batch) bool {
+		if b.At.Unix() >= g.now+2*minute {
+			return false
+		}
+		g.minute.Batches = append(g.minute.Batches, b)
+		return true
+	})
+	sortBatches(g.minute.Batches)
 }

@@ -1,10 +1,8 @@
 package simulate
 
 import (
-	"cmp"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -35,6 +33,9 @@ type Counts struct {
 	Lines     int64 // delivered; late and broken ones among them
 	Malformed int64
 	Late      int64
+	// By the delivery: never delivered, and delivered a second time (both are
+	// counted in Lines or were to be).
+	Missing, Duplicates int64
 }
 
 // Generator makes one minute after another. It is not for concurrent use.
@@ -46,6 +47,7 @@ type Generator struct {
 	attacks []*attack
 	truth   []Truth
 
+	attacking   int   // ofBackground or ofAttacks: whose flows are being recorded
 	now         int64 // start of the minute being made, Unix seconds
 	probedTotal int
 	counts      Counts
@@ -53,6 +55,7 @@ type Generator struct {
 	scratch     exchange
 	minute      Minute
 	lines       []Line
+	transit     transit
 }
 
 // New checks the configuration and lays out the networks.
@@ -124,19 +127,21 @@ func (g *Generator) Next() *Minute {
 	g.lines = g.lines[:0]
 	g.minute.Start = time.Unix(g.now, 0).UTC()
 	g.minute.Batches = g.minute.Batches[:0]
+	g.flush(ofBackground)
 	g.hold()
+	g.attacking = ofAttacks
 	for _, a := range g.attacks {
 		a.run(g)
 	}
+	g.attacking = ofBackground
+	g.flush(ofAttacks)
 	for _, v := range g.vpcs {
 		g.statuses(v)
 		for _, e := range v.enis {
 			g.deliver(e)
 		}
 	}
-	slices.SortStableFunc(g.minute.Batches, func(a, b Batch) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Stream, b.Stream))
-	})
+	g.arrive()
 	g.now += minute
 	return &g.minute
 }
@@ -151,6 +156,12 @@ func (g *Generator) statuses(v *vpc) {
 	for _, e := range v.enis {
 		start, end := g.window()
 		skipped := g.rng.IntN(skipOdds) == 0
+		if seconds := int64(g.cfg.Interval.Seconds()); seconds > minute {
+			if (g.now+minute)%seconds != 0 {
+				continue
+			}
+			start -= seconds - minute
+		}
 		if e.out.len() == 0 {
 			g.status(e, "NODATA", start, end)
 		}
@@ -161,28 +172,3 @@ func (g *Generator) statuses(v *vpc) {
 }
 
 func (e *eni) stream() string { return e.id + "-all" }
-
-// deliver makes the batch of one interface: 22 to 44 s after the end of the
-// minute, as measured on real subscriptions.
-func (g *Generator) deliver(e *eni) {
-	n := e.out.len()
-	if n == 0 {
-		return
-	}
-	from := len(g.lines)
-	for i := range n {
-		if e.out.held(i) {
-			continue
-		}
-		g.lines = append(g.lines, Line{e.out.line(i), e.out.starts[i]})
-	}
-	delay := time.Duration(22_000+g.rng.IntN(22_000)) * time.Millisecond
-	g.counts.Lines += int64(len(g.lines) - from)
-	g.minute.Batches = append(g.minute.Batches, Batch{
-		At:      time.Unix(g.now+minute, 0).UTC().Add(delay),
-		Account: e.vpc.account,
-		VPC:     e.vpc.id,
-		Stream:  e.stream(),
-		Lines:   g.lines[from:len(g.lines):len(g.lines)],
-	})
-}

@@ -302,7 +302,7 @@ func TestConfigErrors(t *testing.T) {
 	f(Config{Start: noon, VPCs: 99}, "accepted are 1 to 16")
 	f(Config{Start: noon, Interfaces: 70_000, VPCs: 1}, "1 to 60000 for each VPC")
 	f(Config{Start: noon, Level: -1}, "level")
-	f(Config{Start: noon, Scenarios: []Scenario{{Kind: "party"}}}, "accepted are [external-scan")
+	f(Config{Start: noon, Scenarios: []Scenario{{Kind: "party"}}}, "accepted are [vertical-scan")
 	f(Config{Start: noon, Scenarios: []Scenario{{Kind: HostSweep, VPC: 2}}}, "there are 0 to 1")
 	f(Config{Start: noon, Scenarios: []Scenario{{Kind: HostSweep, At: -time.Minute}}}, "from the start on")
 	f(Config{Start: noon, Interfaces: 2, VPCs: 1, Scenarios: []Scenario{{Kind: HostSweep}}}, "a VPC of 10 interfaces has all")

@@ -36,8 +36,12 @@ type eni struct {
 	subnet   string
 	az       string
 	nextPort uint16
+	scale    float64 // of its traffic against that of the others
+	bursty   bool
+	gust     gust
 
-	out sheet // lines of the current minute
+	out        sheet          // lines of the current minute
+	aggregates [2]aggregation // lines of the current minute
 }
 
 // vpc is one network of one account.
@@ -49,6 +53,9 @@ type vpc struct {
 	enis    []*eni
 	sites   []*site
 	clients []netip.Addr // external addresses that come back
+	swing   float64      // of the day
+	outages []span       // of its delivery
+	late    []span       // what is logged then is delivered too late
 }
 
 // site is a web service and what belongs to it: one interface for each of
@@ -71,6 +78,14 @@ func (s *site) first(r role) *eni {
 // public reports whether the interface has a public address.
 func (e *eni) public() bool { return e.role == balancer || e.role == nat || e.role == bastion }
 
+// address returns the interface's IPv4 or IPv6 address.
+func (e *eni) address(six bool) netip.Addr {
+	if six {
+		return e.addr6
+	}
+	return e.addr
+}
+
 // port returns a fresh port of the client's side.
 func (e *eni) port() uint16 {
 	e.nextPort++
@@ -89,6 +104,7 @@ func networks(cfg *Config, rng *rand.Rand) []*vpc {
 			account: fmt.Sprintf("%012d", 111_122_223_333+int64(i)*111_111_111_111%888_877_776_666),
 			id:      fmt.Sprintf("vpc-0%016x", rng.Uint64()),
 			region:  "eu-central-1",
+			swing:   0.35,
 		}
 		for range 400 {
 			vpcs[i].clients = append(vpcs[i].clients, stranger(rng))
@@ -97,6 +113,9 @@ func networks(cfg *Config, rng *rand.Rand) []*vpc {
 	for i := range cfg.Interfaces {
 		v := vpcs[i%cfg.VPCs]
 		v.add(rng)
+	}
+	if cfg.Varied {
+		vary(vpcs, rand.New(rand.NewPCG(cfg.Seed, 1<<40)))
 	}
 	return vpcs
 }
@@ -121,7 +140,7 @@ func (v *vpc) add(rng *rand.Rand) {
 		instance: fmt.Sprintf("i-0%016x", rng.Uint64()),
 		subnet:   fmt.Sprintf("subnet-0%x%015x", zone, uint64(v.number)*0x1f3d5b79+uint64(zone)*0x2545f491+0x3a7),
 		az:       fmt.Sprintf("euc1-az%d", zone+1),
-		nextPort: uint16(32768 + rng.IntN(28000)),
+		nextPort: uint16(32768 + rng.IntN(28000)), scale: 1,
 	}
 	e.addr6 = netip.AddrFrom16([16]byte{0x2a, 0x05, 0xd0, 0x14, 0, byte(v.number), byte(zone), 0, 14: byte(host >> 8), 15: byte(host)})
 	if e.role == balancer || e.role == nat {

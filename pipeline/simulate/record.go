@@ -3,6 +3,7 @@ package simulate
 import (
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // The values of action, protocol and tcp-flags that the traffic needs.
@@ -69,8 +70,17 @@ func (s *sheet) line(i int) []byte {
 	return s.text[from:s.ends[i]:s.ends[i]]
 }
 
-// record writes the record of a flow at an interface.
+// record writes the record of a flow at an interface, at once or, with a longer
+// interval, together with what follows of it.
 func (g *Generator) record(e *eni, f *flow) {
+	if g.cfg.Interval > time.Minute {
+		e.aggregates[g.attacking].add(f)
+		return
+	}
+	g.write(e, f)
+}
+
+func (g *Generator) write(e *eni, f *flow) {
 	if g.cfg.Format == V2 {
 		e.out.text = appendV2(e.out.text, e, f)
 	} else {

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // outcome is what becomes of one try of a scan.
@@ -27,7 +28,13 @@ type try struct {
 func (p *planning) planScan(from *eni, source netip.Addr, tries []try) play {
 	p.truth.Key = source.String()
 	p.truth.Targets = len(tries)
+	if from != nil {
+		p.truth.Keys = append(p.truth.Keys, from.id)
+	}
 	for _, t := range tries {
+		if t.eni != nil && !slices.Contains(p.truth.Keys, t.eni.id) {
+			p.truth.Keys = append(p.truth.Keys, t.eni.id)
+		}
 		if t.outcome == answered {
 			p.truth.Answered++
 		} else {
@@ -44,6 +51,13 @@ func (p *planning) planScan(from *eni, source netip.Addr, tries []try) play {
 // try records one try: at the source's interface, when it has one here, and at
 // the target's, when there is such a host.
 func (g *Generator) try(from *eni, source netip.Addr, t *try) {
+	if g.drawn(g.cfg.Misread) {
+		opposite := answered
+		if t.outcome == answered {
+			opposite = rejected
+		}
+		t = &try{t.addr, t.eni, t.port, opposite}
+	}
 	start, end := g.window()
 	f := flow{src: source, dst: t.addr, dstPort: t.port, protocol: tcp, flags: syn, packets: 1, bytes: 44, start: start, end: end}
 	f.srcPort = g.clientPort()
@@ -87,7 +101,11 @@ func (g *Generator) try(from *eni, source netip.Addr, t *try) {
 // planVerticalScan: a worker tries 120 ports of a web server. Four fifths are
 // rejected, the others reach a host that keeps silent, but for two that are
 // open.
-func planVerticalScan(p *planning) (play, error) {
+func planVerticalScan(p *planning) (play, error) { return p.verticalScan(false) }
+
+func planVerticalScan6(p *planning) (play, error) { return p.verticalScan(true) }
+
+func (p *planning) verticalScan(six bool) (play, error) {
 	from, err := p.need(worker)
 	if err != nil {
 		return nil, err
@@ -97,8 +115,8 @@ func planVerticalScan(p *planning) (play, error) {
 		return nil, err
 	}
 	var tries []try
-	for i, port := range p.ports(120) {
-		t := try{target.addr, target, port, rejected}
+	for i, port := range p.ports(p.size(120)) {
+		t := try{target.address(six), target, port, rejected}
 		switch {
 		case i%60 == 30:
 			t.outcome = answered
@@ -109,8 +127,7 @@ func planVerticalScan(p *planning) (play, error) {
 		}
 		tries = append(tries, t)
 	}
-	p.truth.Rule, p.truth.Severity = "scan.internal", "high"
-	return p.planScan(from, from.addr, tries), nil
+	return p.planScan(from, from.address(six), tries), nil
 }
 
 // planHostSweep: the bastion tries port 3389 of the 60 first addresses of its
@@ -124,29 +141,127 @@ func planHostSweep(p *planning) (play, error) {
 	}
 	var tries []try
 	first := from.addr.As4()
-	for host := byte(5); len(tries) < 60; host++ {
+	for host := byte(5); len(tries) < min(200, p.size(60)); host++ {
 		first[3] = host
-		t := try{addr: netip.AddrFrom4(first), port: 3389, outcome: dropped}
-		if t.addr == from.addr {
-			continue
+		if a := netip.AddrFrom4(first); a != from.addr {
+			tries = append(tries, p.knock(a, 3389))
 		}
-		for _, e := range p.vpc.enis {
-			if e.addr == t.addr {
-				t.eni, t.outcome = e, rejected
-			}
-		}
-		tries = append(tries, t)
 	}
-	p.truth.Rule, p.truth.Severity = "scan.internal", "high"
 	if p.format == V2 {
 		p.truth.Expect = ExpectNone
 	}
 	return p.planScan(from, from.addr, tries), nil
 }
 
+// knock is a try of an address of the VPC: a host that exists rejects it, and
+// where there is none nobody answers.
+func (p *planning) knock(a netip.Addr, port uint16) try {
+	t := try{addr: a, port: port, outcome: dropped}
+	for _, e := range p.vpc.enis {
+		if e.addr == a || e.addr6 == a {
+			t.eni, t.outcome = e, rejected
+		}
+	}
+	return t
+}
+
+// planBlockScan: a worker tries three or four ports of the hosts of its VPC, one
+// of fifteen of which is open.
+func planBlockScan(p *planning) (play, error) { return p.blockScan(false) }
+
+func planBlockScan6(p *planning) (play, error) { return p.blockScan(true) }
+
+func (p *planning) blockScan(six bool) (play, error) {
+	from, err := p.need(worker)
+	if err != nil {
+		return nil, err
+	}
+	n := p.size(40)
+	ports := p.ports(3 + p.rng.IntN(6))
+	var tries []try
+	for _, i := range p.rng.Perm(len(p.vpc.enis)) {
+		e := p.vpc.enis[i]
+		if e == from {
+			continue
+		}
+		for _, port := range ports {
+			if len(tries) < n {
+				tries = append(tries, try{e.address(six), e, port, [...]outcome{rejected, rejected, dropped, refused}[p.rng.IntN(4)]})
+			}
+		}
+	}
+	for i := range tries {
+		if i%15 == 7 {
+			tries[i].outcome = answered
+		}
+	}
+	return p.planScan(from, from.address(six), tries), nil
+}
+
+// planSlowScan: a worker tries two targets an hour.
+func planSlowScan(p *planning) (play, error) {
+	from, err := p.need(worker)
+	if err != nil {
+		return nil, err
+	}
+	n := p.size(p.minutes / 30)
+	var tries []try
+	for i, port := range p.ports(n) {
+		e := p.vpc.enis[(i*7+p.rng.IntN(5))%len(p.vpc.enis)]
+		if e == from {
+			e = p.vpc.enis[0]
+		}
+		tries = append(tries, try{e.addr, e, port, [...]outcome{rejected, dropped}[i%2]})
+	}
+	return p.planScan(from, from.addr, tries), nil
+}
+
+// planScanSuccess: a vertical scan in the first minutes, and then a session of
+// some kilobytes with the port that was open.
+func planScanSuccess(p *planning) (play, error) {
+	from, err := p.need(worker)
+	if err != nil {
+		return nil, err
+	}
+	target, err := p.need(web)
+	if err != nil {
+		return nil, err
+	}
+	var tries []try
+	for _, port := range p.ports(p.size(24)) {
+		tries = append(tries, try{target.addr, target, port, rejected})
+	}
+	port := p.ports(500)[499]
+	minutes := p.minutes
+	p.minutes = minutes / 2
+	scan := p.planScan(from, from.addr, tries)
+	return func(g *Generator, n int) {
+		if n < minutes/2 {
+			scan(g, n)
+			return
+		}
+		if n > minutes/2 {
+			x := &exchange{clientPort: from.port(), serverPort: port, protocol: tcp, sent: g.size(3000), received: g.size(20_000)}
+			g.internal(from, target, x)
+		}
+	}, nil
+}
+
 // planExternalScan: an address of a documentation range tries 150 ports of the
 // load balancer and of the bastion.
-func planExternalScan(p *planning) (play, error) {
+func planExternalScan(p *planning) (play, error) { return p.externalScan(false) }
+
+func planExternalScan6(p *planning) (play, error) { return p.externalScan(true) }
+
+func (p *planning) externalScan(six bool) (play, error) {
+	source := netip.AddrFrom4([4]byte{198, 51, 100, byte(10 + p.rng.IntN(200))})
+	if six {
+		source = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: byte(10 + p.rng.IntN(200))})
+	}
+	return p.scanFromOutside(source, p.size(150), six)
+}
+
+func (p *planning) scanFromOutside(source netip.Addr, ports int, six bool) (play, error) {
 	lb, err := p.need(balancer)
 	if err != nil {
 		return nil, err
@@ -156,13 +271,62 @@ func planExternalScan(p *planning) (play, error) {
 		return nil, err
 	}
 	var tries []try
-	for _, port := range p.ports(150) {
-		tries = append(tries, try{lb.addr, lb, port, rejected}, try{b.addr, b, port, rejected})
+	for _, port := range p.ports(ports) {
+		tries = append(tries, try{lb.address(six), lb, port, rejected}, try{b.address(six), b, port, rejected})
 	}
-	source := netip.AddrFrom4([4]byte{198, 51, 100, byte(10 + p.rng.IntN(200))})
-	p.truth.Rule, p.truth.Severity = "scan.external", "low"
 	return p.planScan(nil, source, tries), nil
 }
+
+// planDistributedScan: sources of which each tries one to four ports of the
+// bastion, all within the scenario's minutes.
+func planDistributedScan(p *planning) (play, error) {
+	target, err := p.need(bastion)
+	if err != nil {
+		return nil, err
+	}
+	sources := p.size(120)
+	ports := p.ports(900)
+	type knock struct {
+		source netip.Addr
+		try    try
+	}
+	var knocks []knock
+	for range sources {
+		source := stranger(p.rng)
+		for range 1 + p.rng.IntN(4) {
+			port := ports[len(knocks)%len(ports)]
+			knocks = append(knocks, knock{source, try{target.addr, target, port, rejected}})
+		}
+	}
+	p.victim(target)
+	p.truth.Targets, p.truth.Failed = len(knocks), len(knocks)
+	return func(g *Generator, n int) {
+		for i := n * len(knocks) / p.minutes; i < (n+1)*len(knocks)/p.minutes; i++ {
+			g.try(nil, knocks[i].source, &knocks[i].try)
+		}
+	}, nil
+}
+
+// planInternetSweep: one source tries one port of every public address.
+func planInternetSweep(p *planning) (play, error) {
+	ports := [...]uint16{22, 23, 445, 3389, 5900, 6379, 8080, 8443}
+	port := ports[p.rng.IntN(len(ports))]
+	var tries []try
+	for _, e := range p.vpc.enis {
+		if e.public() && !(e.role == bastion && port == 22) {
+			tries = append(tries, try{e.addr, e, port, rejected})
+		}
+	}
+	return p.planScan(nil, stranger(p.rng), tries), nil
+}
+
+// planAllowedScanner: a scan from an address that the configuration allows.
+func planAllowedScanner(p *planning) (play, error) {
+	return p.scanFromOutside(allowedScanner, p.size(200), false)
+}
+
+// allowedScanner is the scanner that Allowed lists.
+var allowedScanner = netip.AddrFrom4([4]byte{192, 0, 2, 77})
 
 // ports returns n distinct ports in random order, none of them one that the
 // hosts here serve.

@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -11,25 +10,15 @@ import (
 // Kind names a scenario.
 type Kind string
 
-// The scenarios.
-const (
-	// VerticalScan: an internal host tries 120 ports of one other host.
-	VerticalScan Kind = "vertical-scan"
-	// HostSweep: an internal host tries one port of 60 addresses.
-	HostSweep Kind = "host-sweep"
-	// ExternalScan: a host on the Internet tries 150 ports of two public hosts.
-	ExternalScan Kind = "external-scan"
-	// IngressSpike: a web service gets many times its normal connections.
-	IngressSpike Kind = "ingress-spike"
-)
-
 // Scenario is something that happens in a VPC at a time.
 type Scenario struct {
 	Kind   Kind
 	At     time.Duration // after Config.Start, in whole minutes
 	For    time.Duration // how long, in whole minutes; 0 is the kind's own default
 	VPC    int           // which one, from 0
-	Factor float64       // of IngressSpike: how many times the normal traffic, 15 by default
+	Site   int           // which group of ten interfaces of the VPC, from 0
+	Factor float64       // of floods: how many times the normal traffic; 0 is the kind's own
+	Size   int           // of scans: targets; of what has many sources: sources; 0 is the kind's own
 }
 
 // Demo returns one scenario of each kind, at times that leave each rule what it
@@ -46,21 +35,26 @@ func Demo() []Scenario {
 // What a scenario is expected to lead to.
 const (
 	ExpectFinding = "finding"
-	ExpectMetric  = "metric"
+	ExpectMetric  = "metric" // counted and shown, no finding above Info
 	ExpectNone    = "none"
 )
 
 // Truth is what really happens in one scenario.
 type Truth struct {
-	Scenario Kind      `json:"scenario"`
-	Rule     string    `json:"rule"` // that is expected to find it
-	Account  string    `json:"account"`
-	VPC      string    `json:"vpc"`
-	Key      string    `json:"key"` // the source's address, or the interface under attack
+	Scenario Kind     `json:"scenario"`
+	Rule     string   `json:"rule,omitempty"` // that is expected to find it
+	Also     []string `json:"also,omitempty"` // rules that rightly say something of it too
+	Account  string   `json:"account"`
+	VPC      string   `json:"vpc"`
+	Key      string   `json:"key"`            // the source's address, or the interface under attack
+	Keys     []string `json:"keys,omitempty"` // others that a finding may rightly be about
+	// Start and End are the time that it is seen in: End is of its last minute.
 	Start    time.Time `json:"start"`
-	End      time.Time `json:"end"`      // of the last minute that it is seen in
-	Expect   string    `json:"expect"`   // with the fields that the format has
-	Severity string    `json:"severity"` // at least, as detectors write it
+	End      time.Time `json:"end"`
+	Expect   string    `json:"expect"`             // with the fields that the format has
+	Severity string    `json:"severity,omitempty"` // at least, as detectors write it
+	Factor   float64   `json:"factor,omitempty"`
+	Bursty   bool      `json:"bursty,omitempty"` // of the interface under attack
 	// Of a scan: distinct (address, port, protocol), and what became of them.
 	Targets  int `json:"targets,omitempty"`
 	Failed   int `json:"failed,omitempty"`
@@ -70,22 +64,12 @@ type Truth struct {
 // Truth returns what happens, in the order of Config.Scenarios.
 func (g *Generator) Truth() []Truth { return slices.Clone(g.truth) }
 
-// kinds says how long each scenario lasts and how it is made. The function
-// fills the truth and returns what one minute of it does.
-var kinds = map[Kind]struct {
-	lasts time.Duration
-	make  func(*planning) (play, error)
-}{
-	VerticalScan: {4 * time.Minute, planVerticalScan},
-	HostSweep:    {3 * time.Minute, planHostSweep},
-	ExternalScan: {4 * time.Minute, planExternalScan},
-	IngressSpike: {12 * time.Minute, planIngressSpike},
-}
-
 // planning is what a scenario is made from.
 type planning struct {
 	Scenario
+	g       *Generator
 	vpc     *vpc
+	from    int64 // Unix seconds of the first minute
 	format  Format
 	rng     *rand.Rand // of the scenario's own: it does not disturb the background
 	minutes int
@@ -104,28 +88,34 @@ type attack struct {
 }
 
 func (g *Generator) prepare(i int, s Scenario) error {
-	kind, ok := kinds[s.Kind]
-	if !ok {
-		return fmt.Errorf("simulate: scenario %q: accepted are %v", s.Kind, slices.Sorted(maps.Keys(kinds)))
+	kind := kindOf(s.Kind)
+	if kind == nil {
+		return fmt.Errorf("simulate: scenario %q: accepted are %v", s.Kind, names())
 	}
-	set(&s.For, kind.lasts)
+	set(&s.For, kind.Lasts)
 	minutes := int(s.For / time.Minute)
 	switch {
 	case s.VPC < 0 || s.VPC >= len(g.vpcs):
 		return fmt.Errorf("simulate: scenario %s: VPC %d, there are 0 to %d", s.Kind, s.VPC, len(g.vpcs)-1)
+	case s.Site < 0 || s.Site >= len(g.vpcs[s.VPC].sites):
+		return fmt.Errorf("simulate: scenario %s: site %d of VPC %d, there are 0 to %d", s.Kind, s.Site, s.VPC, len(g.vpcs[s.VPC].sites)-1)
 	case s.At < 0 || minutes < 1:
 		return fmt.Errorf("simulate: scenario %s: at %v for %v, accepted are times from the start on, and at least a minute", s.Kind, s.At, s.For)
 	}
 	from := g.now + int64(s.At/time.Minute)*minute
 	v := g.vpcs[s.VPC]
 	truth := Truth{
-		Scenario: s.Kind, Account: v.account, VPC: v.id, Expect: ExpectFinding,
+		Scenario: s.Kind, Account: v.account, VPC: v.id, Expect: kind.Expect, Rule: kind.Rule, Also: kind.also, Severity: kind.Severity,
 		Start: time.Unix(from, 0).UTC(), End: time.Unix(from+int64(minutes)*minute, 0).UTC(),
 	}
 	rng := rand.New(rand.NewPCG(g.cfg.Seed, uint64(i)+1))
-	play, err := kind.make(&planning{Scenario: s, vpc: v, format: g.cfg.Format, rng: rng, minutes: minutes, truth: &truth})
+	play, err := kind.plan(&planning{Scenario: s, g: g, vpc: v, format: g.cfg.Format, rng: rng, from: from, minutes: minutes, truth: &truth})
 	if err != nil {
 		return fmt.Errorf("simulate: scenario %s: %w", s.Kind, err)
+	}
+	truth.Factor = s.Factor
+	if kind.factor > 0 && truth.Factor == 0 {
+		truth.Factor = kind.factor
 	}
 	g.truth = append(g.truth, truth)
 	g.attacks = append(g.attacks, &attack{from, minutes, play, rng})
@@ -145,12 +135,38 @@ func (a *attack) run(g *Generator) {
 	g.rng = own
 }
 
-// need returns the VPC's first interface of a role.
+// need returns the interface of a role in the scenario's site, or in another
+// one where it has none.
 func (p *planning) need(r role) (*eni, error) {
-	for _, s := range p.vpc.sites {
-		if e := s.first(r); e != nil {
+	sites := p.vpc.sites
+	for i := range sites {
+		if e := sites[(p.Site+i)%len(sites)].first(r); e != nil {
 			return e, nil
 		}
 	}
 	return nil, fmt.Errorf("VPC %d has no interface of the kind it needs; a VPC of %d interfaces has all", p.vpc.number, len(roles))
+}
+
+// size returns how many targets or sources there are, by default n.
+func (p *planning) size(n int) int {
+	if p.Size > 0 {
+		return p.Size
+	}
+	return n
+}
+
+// factor returns by how much the traffic is multiplied, by default f.
+func (p *planning) factor(f float64) float64 {
+	if p.Factor > 0 {
+		return p.Factor
+	}
+	return f
+}
+
+// victim says which interface is under attack.
+func (p *planning) victim(e *eni) {
+	p.truth.Key, p.truth.Bursty = e.id, e.bursty
+	if p.truth.Rule == "spike" && p.At < learning {
+		p.truth.Severity = "low"
+	}
 }

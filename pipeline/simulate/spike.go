@@ -1,6 +1,10 @@
 package simulate
 
-import "time"
+import (
+	"math"
+	"net/netip"
+	"time"
+)
 
 // learning is how long a baseline counts as young: findings are Low at most.
 const learning = 48 * time.Hour
@@ -12,16 +16,154 @@ func planIngressSpike(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	set(&p.Factor, 15)
-	p.truth.Rule, p.truth.Severity, p.truth.Key = "spike", "low", lb.id
-	if p.Factor >= 10 && p.At > learning {
+	factor := p.factor(kindOf(p.Kind).factor)
+	p.victim(lb)
+	return func(g *Generator, _ int) { g.flood(lb, factor, 4) }, nil
+}
+
+// planBotFlood: some dozens of hosts open connections to a load balancer, again
+// and again.
+func planBotFlood(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	factor := p.factor(kindOf(p.Kind).factor)
+	if factor >= 50 {
 		p.truth.Severity = "medium"
 	}
+	p.victim(lb)
+	bots := p.bots(20 + p.rng.IntN(60))
+	return func(g *Generator, _ int) { g.bots(lb, factor, bots) }, nil
+}
+
+func (p *planning) bots(n int) []netip.Addr {
+	var bots []netip.Addr
+	for range n {
+		bots = append(bots, stranger(p.rng))
+	}
+	return bots
+}
+
+// bots makes (factor-1) times a load balancer's normal visits, by a few.
+func (g *Generator) bots(lb *eni, factor float64, bots []netip.Addr) {
+	for range g.poisson((factor - 1) * g.visitRate(lb)) {
+		g.inbound(lb, g.visit(bots[g.rng.IntN(len(bots))], lb.addr))
+	}
+}
+
+// planCrowdFlood: a flood that can't be told from visitors, but for its size:
+// every connection comes from another source.
+func planCrowdFlood(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	factor := p.factor(kindOf(p.Kind).factor)
+	p.victim(lb)
+	return func(g *Generator, _ int) { g.flood(lb, factor, 1) }, nil
+}
+
+// flood makes (factor-1) times a load balancer's normal visits, from sources
+// that were not seen before, with so many times the bytes.
+func (g *Generator) flood(lb *eni, factor float64, larger int64) {
+	for range g.poisson((factor - 1) * g.visitRate(lb)) {
+		x := g.visit(stranger(g.rng), lb.addr)
+		x.sent *= larger
+		g.inbound(lb, x)
+	}
+}
+
+// planRamp rises to its factor over three quarters of its time, by the same
+// share each minute, and stays there.
+func planRamp(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	factor := p.factor(10)
+	p.victim(lb)
+	rise := float64(p.minutes) * 3 / 4
+	bots := p.bots(40 + p.rng.IntN(80))
+	return func(g *Generator, n int) {
+		g.bots(lb, math.Pow(factor, min(1, float64(n)/rise)), bots)
+	}, nil
+}
+
+// planSynFlood: SYNs at a load balancer of which none is answered.
+func planSynFlood(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	p.victim(lb)
+	perMinute := float64(p.size(6000)) / 5
 	return func(g *Generator, _ int) {
-		for range g.poisson((p.Factor - 1) * visitsPerMinute * g.cfg.Level * day(g.now)) {
-			x := g.visit(stranger(g.rng), lb.addr)
-			x.sent *= 4
-			g.inbound(lb, x)
+		for range g.poisson(perMinute) {
+			g.lone(lb, stranger(g.rng), 443)
+		}
+	}, nil
+}
+
+// lone records a SYN that gets no answer.
+func (g *Generator) lone(e *eni, source netip.Addr, port uint16) {
+	f := flow{src: source, dst: e.addr, srcPort: g.clientPort(), dstPort: port, protocol: tcp, flags: syn, packets: 1, bytes: 40}
+	f.start, f.end = g.window()
+	g.record(e, &f)
+}
+
+// planReflection: large answers of open servers, from the port of their
+// service.
+func planReflection(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	p.victim(lb)
+	port := [...]uint16{53, 123, 11211}[p.rng.IntN(3)]
+	var servers []netip.Addr
+	for range p.size(800) {
+		servers = append(servers, stranger(p.rng))
+	}
+	return func(g *Generator, _ int) {
+		for _, s := range servers {
+			f := flow{src: s, dst: lb.addr, srcPort: port, dstPort: g.clientPort(), protocol: udp, packets: 40 + int64(g.rng.IntN(80))}
+			f.bytes = f.packets * 1400
+			f.start, f.end = g.window()
+			g.record(lb, &f)
+		}
+	}, nil
+}
+
+// planDormantFlood: visits at an interface that had no traffic at all.
+func planDormantFlood(p *planning) (play, error) {
+	e, err := p.need(idle)
+	if err != nil {
+		return nil, err
+	}
+	p.victim(e)
+	perMinute := float64(p.size(3000)) / 5
+	return func(g *Generator, _ int) {
+		for range g.poisson(perMinute) {
+			g.inbound(e, g.visit(stranger(g.rng), e.addr))
+		}
+	}, nil
+}
+
+// planSpoofedFlood: SYNs from as many sources as asked for, no two the same.
+func planSpoofedFlood(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	p.victim(lb)
+	sources := p.size(100_000)
+	next := uint32(p.rng.Uint32())
+	return func(g *Generator, n int) {
+		for i := n * sources / p.minutes; i < (n+1)*sources/p.minutes; i++ {
+			next += 2654435761 // visits every 32-bit number once (Knuth)
+			a := netip.AddrFrom4([4]byte{1 + byte(next>>24)%9, byte(next >> 16), byte(next >> 8), byte(next)})
+			g.lone(lb, a, 443)
 		}
 	}, nil
 }

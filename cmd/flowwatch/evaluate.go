@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/evaluate"
+	"github.com/flowwatch/flowwatch/pipeline/simulate"
+	"github.com/flowwatch/flowwatch/pipeline/source/file"
+)
+
+type evaluateCmd struct {
+	Paths      []string      `arg:"" optional:"" name:"path" help:"Labelled flow logs of your own, in place of simulated ones."`
+	Truth      string        `help:"What is in them: JSON lines as simulate writes, or a .tsv of start, end, source and kind."`
+	Format     []string      `help:"Field list of their lines without a header. Repeatable." sep:"none"`
+	Seeds      string        `help:"Seeds of the simulation: numbers and ranges, such as 101-110,200." default:"101-102"`
+	Suite      string        `help:"Scenarios of the simulation: background, attacks, benign or all." enum:"background,attacks,benign,all" default:"all"`
+	Interfaces int           `help:"Network interfaces of the simulation." default:"60"`
+	VPCs       int           `name:"vpcs" help:"Networks that they belong to." default:"3"`
+	Days       float64       `help:"Length of the simulation in days." default:"4"`
+	Learn      time.Duration `help:"From the start on, how long no finding counts as false." default:"48h"`
+	Probes     float64       `help:"Unsolicited probes an hour for each public address." default:"300"`
+	Fields     string        `help:"Format of the simulation: v2, or v5 with its 29 fields." enum:"v2,v5" default:"v5"`
+	Interval   time.Duration `help:"Aggregation interval of the simulation: 1m or 10m." default:"1m"`
+	Delivery   string        `help:"When simulated logs arrive: prompt or aws." enum:"prompt,aws" default:"aws"`
+	Misread    float64       `help:"Share of contacts whose outcome is turned into its opposite." default:"0"`
+	Early      bool          `help:"Judge panes that are still open, as run does with detect.early."`
+	Config     string        `help:"Configuration whose rules are evaluated; by default the defaults." type:"path"`
+	Parallel   int           `help:"Seeds at a time." default:"2"`
+	Output     string        `help:"text or json." enum:"text,json" default:"text"`
+}
+
+// Validate is called by the command line.
+func (c *evaluateCmd) Validate() error {
+	switch {
+	case len(c.Paths) > 0 && c.Truth == "":
+		return errors.New("--truth: is needed with paths: a file of JSON lines or a .tsv")
+	case len(c.Paths) == 0 && c.Truth != "":
+		return errors.New("--truth: goes with paths of flow logs")
+	case c.Parallel < 1:
+		return fmt.Errorf("--parallel: %d; accepted: 1 or more", c.Parallel)
+	case c.Days <= 0 || c.Days > 60:
+		return fmt.Errorf("--days: %v; accepted: more than 0, up to 60", c.Days)
+	case c.Misread < 0 || c.Misread > 0.5:
+		return fmt.Errorf("--misread: %v; accepted: 0 to 0.5", c.Misread)
+	}
+	_, err := c.seeds()
+	return err
+}
+
+// Run evaluates and writes the report.
+func (c *evaluateCmd) Run(ctx context.Context, e *env) error {
+	cfg := defaultConfig()
+	if c.Config != "" {
+		read, _, err := loadConfig(e, c.Config)
+		if err != nil {
+			return err
+		}
+		cfg = *read
+	}
+	var runs []evaluate.Run
+	var err error
+	if len(c.Paths) > 0 {
+		runs, err = c.captures(ctx, e, &cfg)
+	} else {
+		runs, err = c.simulations(ctx, e, &cfg)
+	}
+	if err != nil {
+		return err
+	}
+	report := evaluate.Of(runs)
+	report.PeakMemory = peakMemory()
+	if c.Output == "json" {
+		return report.WriteJSON(e.Stdout)
+	}
+	return report.WriteText(e.Stdout)
+}
+
+// simulatedFormat is the field list of a name that a flag accepts.
+func simulatedFormat(name string) simulate.Format {
+	if name == "v2" {
+		return simulate.V2
+	}
+	return simulate.V5
+}
+
+// seeds reads numbers and ranges.
+func (c *evaluateCmd) seeds() ([]uint64, error) {
+	var all []uint64
+	for part := range strings.SplitSeq(c.Seeds, ",") {
+		from, to, ranged := strings.Cut(strings.TrimSpace(part), "-")
+		if !ranged {
+			to = from
+		}
+		a, err := strconv.ParseUint(from, 10, 64)
+		b, err2 := strconv.ParseUint(to, 10, 64)
+		if err != nil || err2 != nil || b < a || b-a > 10_000 {
+			return nil, fmt.Errorf("--seeds: %q; accepted: numbers and ranges such as 101-110,200", part)
+		}
+		for s := a; s <= b; s++ {
+			all = append(all, s)
+		}
+	}
+	return all, nil
+}
+
+func (c *evaluateCmd) simulations(ctx context.Context, e *env, cfg *Config) ([]evaluate.Run, error) {
+	seeds, err := c.seeds()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	runs := make([]evaluate.Run, len(seeds))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.Parallel)
+	for i, seed := range seeds {
+		group.Go(func() error {
+			run, err := c.simulation(ctx, e, cfg, seed)
+			if err == nil {
+				runs[i] = *run
+			}
+			return err
+		})
+	}
+	return runs, group.Wait()
+}
+
+// evaluationStart is a Monday, so that four days hold no weekend.
+var evaluationStart = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed uint64) (*evaluate.Run, error) {
+	lasts := time.Duration(c.Days * 24 * float64(time.Hour))
+	sim := simulate.Config{
+		Seed: seed, Start: evaluationStart, Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Fields),
+		Interval: c.Interval, Varied: true, Radiation: c.Probes, Malformed: -1, Late: -1, Misread: c.Misread,
+	}
+	if c.Delivery == "aws" {
+		sim.Delivery = simulate.AWSDelivery()
+	}
+	var err error
+	if sim.Scenarios, err = simulate.Suite(c.Suite, sim, lasts); err != nil {
+		return nil, usageError{err}
+	}
+	traffic, err := simulate.New(sim)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	replay := newReplay(traffic, lasts, c.Early)
+	formats, err := layouts([]string{traffic.Format()})
+	if err != nil {
+		return nil, err
+	}
+	found := &judge{clock: replay.Now}
+	own := append(slices.Clone(cfg.Networks.Internal), traffic.Internal()...)
+	allow := append(slices.Clone(cfg.Networks.Allow), traffic.Allowed()...)
+	p, err := bare(ctx, e, cfg, bareOptions{Internal: own, Allow: allow, Watch: found.watch, Clock: replay.Now, Early: c.Early})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Run(ctx, pipeline.Input{Source: replay, Formats: formats, Lateness: cfg.Windows.AllowedLateness}); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return &evaluate.Run{
+		Seed: seed, Truth: traffic.Truth(), Incidents: found.All(), Interfaces: c.Interfaces,
+		From: evaluationStart, To: evaluationStart.Add(lasts), Learn: c.Learn, Pane: cfg.Windows.Pane,
+		Records: p.Published().OK, Needed: replay.needed,
+	}, nil
+}
+
+// captures evaluates the user's own labelled logs, as one run.
+func (c *evaluateCmd) captures(ctx context.Context, e *env, cfg *Config) ([]evaluate.Run, error) {
+	text, err := os.ReadFile(c.Truth)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--truth: %w", err)}
+	}
+	read := simulate.ReadTruth
+	if filepath.Ext(c.Truth) == ".tsv" {
+		read = evaluate.ReadLabels
+	}
+	truth, err := read(bytes.NewReader(text))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--truth %s: %w", c.Truth, err)}
+	}
+	formats, err := layouts(c.Format)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--%w", err)}
+	}
+	const lateness = time.Hour
+	source, err := file.Open(file.Config{Paths: c.Paths, Stdin: e.Stdin, Lateness: lateness, Probe: probe(formats, e.Now)})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	seen := &span{interfaces: make(map[string]struct{})}
+	found := &judge{clock: func() time.Time { return time.Time{} }}
+	p, err := bare(ctx, e, cfg, bareOptions{Internal: cfg.Networks.Internal, Allow: cfg.Networks.Allow, Watch: found.watch, Clock: e.Now, Observe: seen.observe})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Run(ctx, pipeline.Input{Source: source, Formats: formats, Lateness: lateness}); err != nil {
+		return nil, err
+	}
+	return []evaluate.Run{{
+		Truth: truth, Incidents: found.All(), Interfaces: len(seen.interfaces), From: seen.first, To: seen.last,
+		Learn: min(c.Learn, seen.last.Sub(seen.first)/2), Pane: cfg.Windows.Pane, Records: p.Published().OK,
+	}}, nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/evaluate"
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/simulate"
+)
+
+// replay is a source that delivers simulated traffic as one partition, with the
+// simulation's time of arrival as its clock: event time runs as fast as the
+// pipeline reads.
+type replay struct {
+	traffic *simulate.Generator
+	left    int           // minutes to be made
+	step    time.Duration // of arrival that one read covers
+	now     atomic.Int64  // Unix nanoseconds
+	pending []simulate.Batch
+	rested  bool
+	batch   []pipeline.Payload
+}
+
+// newReplay reads a minute of arrivals at a time, or two seconds, as long as a
+// slice lasts, when it is the seconds that matter.
+func newReplay(traffic *simulate.Generator, lasts time.Duration, fine bool) *replay {
+	r := &replay{traffic: traffic, left: int(lasts / time.Minute), step: time.Minute}
+	if fine {
+		r.step = 2 * time.Second
+	}
+	r.now.Store(evaluationStart.UnixNano())
+	return r
+}
+
+// Now is the time of the newest arrival.
+func (r *replay) Now() time.Time { return time.Unix(0, r.now.Load()).UTC() }
+
+func (r *replay) Name() string                { return "simulated" }
+func (r *replay) ID() string                  { return "simulated/0" }
+func (r *replay) Children() []pipeline.Start  { return nil }
+func (r *replay) Committed(pipeline.Position) {}
+
+// Run implements pipeline.Source.
+func (r *replay) Run(ctx context.Context, host pipeline.Host) error {
+	if err := host.Register(ctx, []pipeline.Start{{ID: r.ID(), Pull: true}}); err != nil {
+		return err
+	}
+	err := host.Work(ctx, r)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Next returns what arrived in the next step. In between it returns an empty
+// batch, so that the slice of each step is merged by itself.
+func (r *replay) Next(ctx context.Context) (pipeline.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return pipeline.Batch{}, err
+	}
+	if len(r.batch) > 0 {
+		r.batch = r.batch[:0]
+		return pipeline.Batch{}, nil
+	}
+	for len(r.pending) == 0 {
+		switch {
+		case r.left > 0:
+			r.left--
+			r.pending = r.traffic.Next().Batches
+		case !r.rested:
+			r.rested = true
+			r.pending = r.traffic.Rest()
+		default:
+			return pipeline.Batch{}, io.EOF
+		}
+	}
+	end := r.pending[0].At.Add(r.step)
+	for len(r.pending) > 0 && r.pending[0].At.Before(end) {
+		b := &r.pending[0]
+		var text []byte
+		for _, l := range b.Lines {
+			text = append(append(text, l.Text...), '\n')
+		}
+		r.batch = append(r.batch, pipeline.Payload{Data: text, Position: "-", Arrival: b.At})
+		r.now.Store(max(r.now.Load(), b.At.UnixNano()))
+		r.pending = r.pending[1:]
+	}
+	return pipeline.Batch{Payloads: r.batch}, nil
+}
+
+func (r *replay) needed(*simulate.Truth, *evaluate.Incident) time.Time { return time.Time{} }
+
+// span is what an observer sees of captures: which interfaces, and from when to
+// when.
+type span struct {
+	mu          sync.Mutex
+	interfaces  map[string]struct{}
+	first, last time.Time
+}
+
+func (s *span) observe(string) pipeline.Observer { return s }
+
+// Flow implements pipeline.Observer.
+func (s *span) Flow(f *enrich.Flow, _ bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.interfaces[string(f.Text(flowlog.InterfaceID))]; !known {
+		s.interfaces[string(f.Text(flowlog.InterfaceID))] = struct{}{}
+	}
+	at := time.Unix(f.IntOr(flowlog.Start, 0), 0).UTC()
+	if s.first.IsZero() || at.Before(s.first) {
+		s.first = at
+	}
+	if at.After(s.last) {
+		s.last = at
+	}
+}
+
+// Malformed implements pipeline.Observer.
+func (s *span) Malformed(flowlog.Reason, []byte) {}
+
+// Done implements pipeline.Observer.
+func (s *span) Done() {}
+
+// peakMemory is the most memory that the process ever had resident, 0 where the
+// system does not tell.
+func peakMemory() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(string(rest)), "kB")), 10, 64)
+			if err == nil {
+				return kib << 10
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,165 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+)
+
+// soFar shows the pane that is open after the last one fed, and the offset-th
+// after that.
+func (c *ingressCase) soFar(offset, accepted int64) *ingressCase {
+	load := Load{Key: Key{"111122223333", "vpc-0abc", "eni-0bb2"}, OK: true, Records: accepted}
+	load.Values[AcceptedFlows] = accepted
+	pane := c.pane + offset
+	found := c.rule.Early(&Open{Panes: []OpenPane{{Start: startOf(pane), End: startOf(pane + 1), Loads: []Load{load}}}})
+	for _, f := range found {
+		c.found = append(c.found, f)
+		c.events = append(c.events, eventLine(&f))
+	}
+	return c
+}
+
+func TestAFloodOpensBeforeItsPaneCloses(t *testing.T) {
+	c := newIngressCase(t).panes(20, 100)
+	c.soFar(2, 400).want() // four times: a second pane would have to confirm it
+	c.soFar(2, 900).want() // below ten times
+	c.soFar(2, 1200).want("p22 create low #1 uid=p22 spike,accepted_flows")
+	if got := c.last().Confidence; got != Provisional {
+		t.Errorf("confidence is %v, want provisional", got)
+	}
+	c.soFar(2, 1500).soFar(3, 4000).want() // it is open already
+	c.panes(2, 100).want()                 // the panes before decide nothing
+	c.panes(1, 1500).want("p22 update low #2 uid=p22 spike,accepted_flows")
+	if got := c.last(); got.Confidence != Learning || !strings.Contains(got.Message, "confirmed when the pane closed") {
+		t.Errorf("after the close: confidence %v, message %q", got.Confidence, got.Message)
+	}
+	c.panes(3, 100).want("p25 close low #3 uid=p22 spike,accepted_flows quiet")
+}
+
+func TestAnEarlySpikeThatDoesNotStandIsClosed(t *testing.T) {
+	c := newIngressCase(t).panes(20, 100).soFar(1, 1200)
+	c.want("p21 create low #1 uid=p21 spike,accepted_flows")
+	c.panes(1, 500) // what is expected rises a little, and the flood is not borne out
+	c.panes(1, 300).want("p21 close low #2 uid=p21 spike,accepted_flows not_confirmed")
+}
+
+func TestAnEarlySpikeLeavesTheBaselineAlone(t *testing.T) {
+	early, plain := newIngressCase(t).panes(20, 100), newIngressCase(t).panes(20, 100)
+	early.soFar(3, 5000)
+	for range 3 {
+		early.panes(1, 130)
+		plain.panes(1, 130)
+	}
+	if diff := cmp.Diff(plain.baseline(AcceptedFlows), early.baseline(AcceptedFlows), cmp.AllowUnexported(baseline{}, trend{})); diff != "" {
+		t.Errorf("baseline (-without +with an early finding):\n%s", diff)
+	}
+}
+
+func TestAnEarlySpikeSurvivesARestart(t *testing.T) {
+	c := newIngressCase(t).panes(20, 100).soFar(1, 1200)
+	c.rule = restored(t, c.rule)
+	c.events = nil
+	c.soFar(1, 1300).panes(1, 100).want()
+	c.panes(1, 1300).want("p21 update low #2 uid=p21 spike,accepted_flows")
+}
+
+// restored returns the rule as a process that took over its state has it.
+func restored(t *testing.T, old *Spike) *Spike {
+	t.Helper()
+	state := map[string][]byte{}
+	old.Changes(func(k, v []byte) {
+		if v == nil {
+			delete(state, string(k))
+			return
+		}
+		state[string(k)] = slices.Clone(v)
+	})
+	fresh := NewSpike(old.cfg, fiveMinutes*1e9)
+	keys := make([]string, 0, len(state))
+	for k := range state {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	err := fresh.Restore(func() (k, v []byte, ok bool) {
+		if len(keys) == 0 {
+			return nil, nil, false
+		}
+		k, v = []byte(keys[0]), state[keys[0]]
+		keys = keys[1:]
+		return k, v, true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fresh
+}
+
+// soFar shows what one source did in the panes that are open, the first of them
+// the one after the last fed.
+func (c *scanCase) soFar(source string, panes ...*aggregate.Targets) *scanCase {
+	a := netip.MustParseAddr(source)
+	contact := OpenContact{Contact: Contact{
+		Account: "111122223333", VPC: "vpc-0abc", Source: a, Internal: a.IsPrivate(), Interface: "eni-0aa1",
+	}}
+	for i, targets := range panes {
+		start := startOf(c.pane + int64(i))
+		contact.Panes = append(contact.Panes, aggregate.OpenTargets{Start: start, Records: 1, First: start, Last: start + 60, Targets: targets})
+	}
+	found := c.rule.Early(&Open{Contacts: slices.Values([]OpenContact{contact})})
+	for _, f := range found {
+		c.found = append(c.found, f)
+		c.events = append(c.events, eventLine(&f))
+	}
+	return c
+}
+
+func TestAFastScanOpensBeforeItsPaneCloses(t *testing.T) {
+	c := internalCase(t).next()
+	c.soFar(insider, targetsOf(try(insider, rejected, ports("10.0.9.1", 1, 17)))).want() // not twice nine
+	c.soFar(insider, targetsOf(try(insider, rejected, ports("10.0.9.1", 1, 18)), try(insider, connected, ports("10.0.9.1", 100, 3)))).want()
+	c.soFar(insider, targetsOf(try(insider, syn, ports("10.0.9.1", 1, 18)))).
+		want("p1 create high #1 uid=p1 scan.internal,vertical")
+	if got := c.last().Confidence; got != Provisional {
+		t.Errorf("confidence is %v, want provisional", got)
+	}
+	// What waits for an answer is decided one pane later.
+	c.next(try(insider, syn, ports("10.0.9.1", 1, 18))).want()
+	c.next().want("p2 update high #2 uid=p1 scan.internal,vertical")
+	if got := c.last().Confidence; got != HighConfidence {
+		t.Errorf("confidence after the close is %v, want high", got)
+	}
+}
+
+func TestAnEarlyScanThatIsAnsweredIsClosed(t *testing.T) {
+	c := internalCase(t).next()
+	c.soFar(insider, targetsOf(try(insider, syn, ports("10.0.9.1", 1, 30)))).
+		want("p1 create high #1 uid=p1 scan.internal,vertical")
+	c.next(try(insider, connected, ports("10.0.9.1", 1, 30))).want()
+	c.next().want("p2 close high #2 uid=p1 scan.internal,vertical not_confirmed")
+}
+
+func TestAnEarlyScanHasTheUIDOfThePaneThatCrosses(t *testing.T) {
+	c := internalCase(t).next(try(insider, rejected, ports("10.0.9.1", 1, 5)))
+	// Five have failed in a closed pane; nine are reached in the first open one,
+	// eighteen in the second.
+	c.soFar(insider,
+		targetsOf(try(insider, rejected, ports("10.0.9.1", 6, 5))),
+		targetsOf(try(insider, rejected, ports("10.0.9.1", 11, 9)))).
+		want("p2 create high #1 uid=p1 scan.internal,vertical")
+	c.next(try(insider, rejected, ports("10.0.9.1", 6, 5))).want("p1 update high #2 uid=p1 scan.internal,vertical")
+}
+
+func TestExternalEarlyScansNeedTwoHundred(t *testing.T) {
+	c := externalCase(t).next()
+	c.soFar(outsider, targetsOf(try(outsider, rejected, ports("10.0.9.1", 1, 128)))).want()
+	c.soFar(outsider, targetsOf(try(outsider, rejected, ports("10.0.9.1", 1, 260)))).
+		want("p1 create low #1 uid=p1 scan.external,vertical")
+	c.next(try(outsider, rejected, ports("10.0.9.1", 1, 260))).
+		want("p1 update low #2 uid=p1 scan.external,vertical")
+}

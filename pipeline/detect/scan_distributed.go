@@ -1,0 +1,315 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+)
+
+const distributedVersion = "1"
+
+// ScanDistributedConfig configures the rule scan.distributed.
+type ScanDistributedConfig struct {
+	MinPorts   int `yaml:"min_ports"`   // distinct failed ports above what is usual, in a pane
+	MinSources int `yaml:"min_sources"` // that tried them
+	MaxTargets int `yaml:"max_targets"` // of one source: one that tries more is a scanner of its own
+}
+
+// DefaultScanDistributed returns the defaults.
+func DefaultScanDistributed() ScanDistributedConfig {
+	return ScanDistributedConfig{MinPorts: 50, MinSources: 30, MaxTargets: 8}
+}
+
+// Validate returns all that is wrong, each naming its key.
+func (c *ScanDistributedConfig) Validate() error {
+	return errors.Join(
+		within("min_ports", c.MinPorts, 1, 65_536),
+		within("min_sources", c.MinSources, 2, 1_000_000),
+		within("max_targets", c.MaxTargets, 1, 128),
+	)
+}
+
+// usualPorts is how many times the usual number of failed ports is none any
+// more.
+const usualPorts = 3
+
+// ScanDistributed is the rule scan.distributed: many sources try a few targets
+// each, and together far more distinct ports of one host than usual. What is
+// usual is learned for each host, since every public address gets probes all the
+// time: a moving average with a half-life of one hour, over at least twelve
+// panes.
+type ScanDistributed struct {
+	cfg    ScanDistributedConfig
+	pane   int64
+	rate   float64
+	ledger ledger
+	hosts  map[hostKey]*probed
+	last   int64
+	found  []Finding
+}
+
+type hostKey struct {
+	account, vpc string
+	addr         netip.Addr
+}
+
+func (k *hostKey) compare(o *hostKey) int {
+	return compareSources(&sourceKey{k.account, k.vpc, k.addr}, &sourceKey{o.account, o.vpc, o.addr})
+}
+
+// probed is what is usual at one host.
+type probed struct {
+	mean    float64 // failed ports in a pane
+	seen    int     // panes learned, up to twelve
+	last    int64   // start of the last pane with a failed port
+	changed bool
+	stored  bool
+}
+
+// attempt is what a pane's many sources did at one host.
+type attempt struct {
+	ports       map[uint32]struct{} // port and protocol
+	sources     int
+	source      netip.Addr // the last one counted
+	first, last int64
+	records     int64
+	top         []TopSource
+}
+
+// NewScanDistributed returns the rule for panes of this length. The
+// configuration must be valid.
+func NewScanDistributed(cfg ScanDistributedConfig, pane time.Duration) *ScanDistributed {
+	seconds := int64(pane / time.Second)
+	return &ScanDistributed{
+		cfg: cfg, pane: seconds, rate: learningRates(seconds).level, ledger: newLedger(seconds, quietPanes),
+		hosts: make(map[hostKey]*probed), last: math.MinInt64,
+	}
+}
+
+// Name returns "scan.distributed".
+func (r *ScanDistributed) Name() string { return "scan.distributed" }
+
+// Version tells apart states that can't be read as one another's.
+func (r *ScanDistributed) Version() string {
+	return fmt.Sprintf("%s pane=%d min_ports=%d min_sources=%d max_targets=%d", distributedVersion, r.pane, r.cfg.MinPorts, r.cfg.MinSources, r.cfg.MaxTargets)
+}
+
+// Detect judges every host of which outside sources tried ports in vain.
+func (r *ScanDistributed) Detect(pane *Pane) []Finding {
+	r.found = r.found[:0]
+	attempts := r.gather(pane)
+	byAddr := make(map[hostKey]*Load)
+	for i := range pane.Loads {
+		l := &pane.Loads[i]
+		if a, err := netip.ParseAddr(l.TargetAddr); err == nil {
+			byAddr[hostKey{l.Account, l.VPC, a}] = l
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(attempts), func(a, b hostKey) int { return a.compare(&b) })
+	for _, key := range keys {
+		r.judge(key, attempts[key], byAddr[key], pane)
+	}
+	r.found = r.ledger.pass(r.found, pane, nil)
+	r.forget(pane.Start)
+	r.last = pane.Start
+	sortFindings(r.found)
+	return r.found
+}
+
+// gather puts together what sources with few targets failed at.
+func (r *ScanDistributed) gather(pane *Pane) map[hostKey]*attempt {
+	all := make(map[hostKey]*attempt)
+	if pane.Contacts == nil {
+		return all
+	}
+	for c := range pane.From(false) {
+		if c.Allowed || c.Targets == nil || c.Targets.Len() > r.cfg.MaxTargets {
+			continue
+		}
+		c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+			if o := e.Outcome(t.Protocol); o != aggregate.Failed && o != aggregate.Pending {
+				return
+			}
+			key := hostKey{c.Account, c.VPC, t.Addr}
+			a := all[key]
+			if a == nil {
+				a = &attempt{ports: make(map[uint32]struct{}), first: math.MaxInt64}
+				all[key] = a
+			}
+			a.ports[uint32(t.Protocol)<<16|uint32(t.Port)] = struct{}{}
+			a.records++
+			if a.source != c.Source {
+				a.source = c.Source
+				a.sources++
+				a.first, a.last = min(a.first, c.First), max(a.last, c.Last)
+				a.note(c.Source, int64(c.Targets.Len()))
+			}
+		})
+	}
+	return all
+}
+
+// note keeps the five sources with the most targets.
+func (a *attempt) note(source netip.Addr, targets int64) {
+	if n := len(a.top); n == 5 && targets < a.top[n-1].Records {
+		return
+	}
+	a.top = append(a.top, TopSource{Addr: source, Records: targets})
+	slices.SortFunc(a.top, func(x, y TopSource) int {
+		if x.Records != y.Records {
+			return int(y.Records - x.Records)
+		}
+		return x.Addr.Compare(y.Addr)
+	})
+	a.top = a.top[:min(5, len(a.top))]
+}
+
+func (r *ScanDistributed) judge(key hostKey, a *attempt, l *Load, pane *Pane) {
+	h := r.hosts[key]
+	if h == nil {
+		h = &probed{last: pane.Start}
+		r.hosts[key] = h
+	}
+	if gap := (pane.Start-h.last)/r.pane - 1; gap > 0 { // panes without any
+		h.mean *= math.Pow(1-r.rate, float64(gap))
+		h.seen = min(recentPanes, h.seen+int(min(gap, recentPanes)))
+	}
+	h.last, h.changed = pane.Start, true
+	ports := float64(len(a.ports))
+	usual := math.Max(1, h.mean)
+	if h.seen >= recentPanes && ports >= usualPorts*usual && ports-usual >= float64(r.cfg.MinPorts) && a.sources >= r.cfg.MinSources {
+		r.found = r.ledger.strike(r.found, r.finding(key, a, h, l, pane))
+		return // an attack is not what is usual
+	}
+	if h.seen < recentPanes {
+		h.seen++
+		h.mean += (ports - h.mean) / float64(h.seen)
+		return
+	}
+	h.mean += r.rate * (ports - h.mean)
+}
+
+// forget drops hosts that got nothing for a week, once a day.
+func (r *ScanDistributed) forget(start int64) {
+	const day = 24 * 3600
+	if r.last == math.MinInt64 || start/day == r.last/day {
+		return
+	}
+	for _, h := range r.hosts {
+		if start-h.last > forgetAfter {
+			h.seen, h.mean, h.changed = -1, 0, true // Changes deletes it
+		}
+	}
+}
+
+func (r *ScanDistributed) finding(key hostKey, a *attempt, h *probed, l *Load, pane *Pane) *strike {
+	e := &CountEvidence{
+		Target: key.addr, What: "failed_ports", Observed: float64(len(a.ports)), Expected: h.mean,
+		Threshold: math.Max(usualPorts*math.Max(1, h.mean), math.Max(1, h.mean)+float64(r.cfg.MinPorts)),
+		Sources:   a.sources, TopSources: a.top, WindowStart: pane.Start, WindowSeconds: pane.End - pane.Start,
+	}
+	var ports []uint16
+	for p := range a.ports {
+		ports = append(ports, uint16(p))
+	}
+	slices.Sort(ports)
+	e.PortsSample = first(slices.Compact(ports))
+	f := Finding{
+		Rule: r.Name(), Version: distributedVersion, Account: printable(orDash(key.account)), Scope: printable(orDash(key.vpc)),
+		Key: key.addr.String(), Severity: Medium, Confidence: MediumConfidence, ConfidenceScore: 75,
+		Time: pane.End, FirstSeen: a.first, LastSeen: a.last, Count: int64(len(a.ports)), Records: a.records,
+		Types:    []string{r.Name(), string(Vertical)},
+		Analytic: Analytic{Algorithm: "count of distinct failed ports against a moving average", Category: "Reconnaissance"},
+		Attacks:  []Attack{{"TA0043", "Reconnaissance", "T1595.001", "Active Scanning: Scanning IP Blocks"}},
+		Counted:  e, LateRecords: pane.Late,
+	}
+	where := key.addr.String()
+	if l != nil {
+		f.Key, f.Region = printable(l.Interface), printable(l.Region)
+		e.Interface, e.Instance = f.Key, printable(l.Instance)
+		f.Resources = []Resource{{f.Key, TargetRole}}
+		where = fmt.Sprintf("%s (%s)", where, f.Key)
+		if l.Samples != nil {
+			if kept := l.Samples.Samples(); kept != nil {
+				f.Lines = printableAll(kept.Lines)
+			}
+		}
+	}
+	f.Title = "Distributed port scan of " + strings.TrimSuffix(f.Key, " ")
+	f.Message = fmt.Sprintf("Distributed port scan: %s sources tried %s distinct ports of %s in vain in %s where %s are usual; none of them more than %d targets",
+		thousands(int64(a.sources)), thousands(int64(len(a.ports))), where, span(e.WindowSeconds), level(h.mean), r.cfg.MaxTargets)
+	f.Desc = fmt.Sprintf("%d distinct failed ports by %d sources with at most %d targets each; usual are %s (moving average, half-life 1 h). At least %d times that, and %d more, by at least %d sources.",
+		len(a.ports), a.sources, r.cfg.MaxTargets, level(h.mean), usualPorts, r.cfg.MinPorts, r.cfg.MinSources)
+	f.Queries = Queries{
+		LogsInsights: fmt.Sprintf("filter dstAddr = %s and start >= %d and start < %d | stats count_distinct(dstPort) by srcAddr",
+			insightsQuote(key.addr.String()), pane.Start, pane.End),
+		Athena: fmt.Sprintf("SELECT srcaddr, count(DISTINCT dstport) FROM vpc_flow_logs WHERE dstaddr = %s AND start BETWEEN %d AND %d GROUP BY 1",
+			sqlQuote(key.addr.String()), pane.Start, pane.End-1),
+	}
+	return &strike{Finding: f, strength: float64(len(a.ports)), crossed: pane.Start}
+}
+
+// usualEntry is the kind of a host's entry of state.
+const usualEntry = 'u'
+
+// Changes puts the incidents and hosts that changed.
+func (r *ScanDistributed) Changes(put func(key, value []byte)) {
+	r.ledger.changes(put)
+	keys := slices.SortedFunc(maps.Keys(r.hosts), func(a, b hostKey) int { return a.compare(&b) })
+	for _, key := range keys {
+		h := r.hosts[key]
+		if !h.changed {
+			continue
+		}
+		k := (&sourceKey{key.account, key.vpc, key.addr}).entry(usualEntry)
+		if h.seen < 0 {
+			delete(r.hosts, key)
+			if h.stored {
+				put(k, nil)
+			}
+			continue
+		}
+		var e encoder
+		e.float(h.mean)
+		e.uint(uint64(h.seen))
+		e.fixed(h.last)
+		put(k, e)
+		h.changed, h.stored = false, true
+	}
+}
+
+// Restore takes the state of an earlier run with the same Version.
+func (r *ScanDistributed) Restore(next func() (key, value []byte, ok bool)) error {
+	for key, value, ok := next(); ok; key, value, ok = next() {
+		if err := r.restore(key, value); err != nil {
+			return fmt.Errorf("restore %s: %w", r.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (r *ScanDistributed) restore(key, value []byte) error {
+	switch {
+	case len(key) > 0 && key[0] == incidentEntry:
+		return r.ledger.restore(key, value)
+	case len(key) > 0 && key[0] == usualEntry:
+		k := decoder{rest: slices.Clone(key[1:])}
+		at := hostKey{account: k.string(), vpc: k.string(), addr: k.addr()}
+		if err := k.end("key"); err != nil {
+			return err
+		}
+		d := decoder{rest: value}
+		h := &probed{mean: d.float(), seen: int(d.number(recentPanes + 1)), last: d.fixed(), stored: true}
+		r.hosts[at] = h
+		r.last = max(r.last, h.last)
+		return d.end("host")
+	}
+	return fmt.Errorf("entry %q: %w", key, errState)
+}

@@ -1,0 +1,408 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+)
+
+const slowVersion = "1"
+
+// ScanSlowConfig configures the rule scan.slow.
+type ScanSlowConfig struct {
+	MinFailed int     `yaml:"min_failed"` // distinct failed targets in a day
+	Alpha     float64 `yaml:"alpha"`      // false alarms per source
+	Targets   int     `yaml:"targets"`    // held at a time, over all sources
+}
+
+// DefaultScanSlow returns the defaults.
+func DefaultScanSlow() ScanSlowConfig {
+	return ScanSlowConfig{MinFailed: 30, Alpha: 1e-5, Targets: 1_000_000}
+}
+
+// Validate returns all that is wrong, each naming its key.
+func (c *ScanSlowConfig) Validate() error {
+	return errors.Join(
+		within("min_failed", c.MinFailed, 1, 1_000_000),
+		alphaWithin(c.Alpha),
+		within("targets", c.Targets, 1000, 100_000_000),
+	)
+}
+
+const (
+	slowWindow = 24 * 3600 // seconds that are looked back
+	// fastHour is how many targets failing within an hour are scan.internal's
+	// matter: they are not counted here, so that one scan pages once.
+	fastHour = 9
+	// slowTargets is how many targets of a source are held: enough to decide.
+	slowTargets = 512
+	// slowQuiet is how many panes without a new failed target end an incident:
+	// at two an hour, several hours.
+	slowQuiet = 72
+)
+
+// ScanSlow is the rule scan.slow: over a day a host of our own fails at many
+// distinct targets in the own networks, never so many in an hour that
+// scan.internal would say so.
+// The test is that of Scan, over hours instead of panes: a target that answered
+// once in the day is never counted as scanned.
+type ScanSlow struct {
+	cfg     ScanSlowConfig
+	pane    int64
+	ledger  ledger
+	sources map[sourceKey]*slowSource
+	size    int // targets of all sources
+	evicted int64
+	last    int64
+	found   []Finding
+}
+
+// slowSource is what one host tried in the last day.
+type slowSource struct {
+	targets       map[aggregate.Target]*slowTarget
+	about         about
+	records       int64 // since the first target that is held
+	first, last   int64
+	changed, gone bool
+	stored        bool
+	fresh         bool // it failed at a new target in this pane
+}
+
+// slowTarget is one target of a day.
+type slowTarget struct {
+	hour     int64 // in which it was first seen to fail, or last to answer
+	seen     int64 // the last in which it was contacted
+	answered bool
+	rejected bool
+}
+
+// NewScanSlow returns the rule for panes of this length. The configuration must
+// be valid.
+func NewScanSlow(cfg ScanSlowConfig, pane time.Duration) *ScanSlow {
+	seconds := int64(pane / time.Second)
+	return &ScanSlow{
+		cfg: cfg, pane: seconds, ledger: newLedger(seconds, int(slowQuiet*300/max(seconds, 300))+1),
+		sources: make(map[sourceKey]*slowSource), last: math.MinInt64,
+	}
+}
+
+// Name returns "scan.slow".
+func (r *ScanSlow) Name() string { return "scan.slow" }
+
+// Version tells apart states that can't be read as one another's.
+func (r *ScanSlow) Version() string {
+	return fmt.Sprintf("%s pane=%d min_failed=%d alpha=%g targets=%d", slowVersion, r.pane, r.cfg.MinFailed, r.cfg.Alpha, r.cfg.Targets)
+}
+
+// TakeEvicted returns how many targets were let go for want of room since the
+// last call.
+func (r *ScanSlow) TakeEvicted() int64 {
+	n := r.evicted
+	r.evicted = 0
+	return n
+}
+
+// Detect takes a pane's contacts and judges the sources that failed at something
+// new.
+func (r *ScanSlow) Detect(pane *Pane) []Finding {
+	r.found = r.found[:0]
+	r.expire(pane.Start)
+	if pane.Contacts != nil {
+		for c := range pane.From(true) {
+			if !c.Allowed && c.Targets != nil {
+				r.take(&c, pane)
+			}
+		}
+	}
+	r.evict()
+	keys := slices.SortedFunc(maps.Keys(r.sources), func(a, b sourceKey) int { return compareSources(&a, &b) })
+	going := make(map[string]bool)
+	for _, key := range keys {
+		s := r.sources[key]
+		if !s.fresh || s.gone {
+			continue
+		}
+		s.fresh = false
+		if st := r.judge(key, s, pane); st != nil {
+			going[st.ledgerKey()] = true
+			r.found = r.ledger.strike(r.found, st)
+		}
+	}
+	r.found = r.ledger.pass(r.found, pane, func(key string) bool { return going[key] })
+	r.last = pane.Start
+	sortFindings(r.found)
+	return r.found
+}
+
+// take notes what a source's targets came to in a pane.
+func (r *ScanSlow) take(c *Contact, pane *Pane) {
+	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	s := r.sources[key]
+	if s != nil && s.gone { // it comes back before its entry was deleted
+		*s = slowSource{targets: make(map[aggregate.Target]*slowTarget), first: c.First, stored: s.stored}
+	}
+	h := pane.Start / hour
+	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+		o := e.Outcome(t.Protocol)
+		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !pane.own(t.Addr) {
+			return
+		}
+		if s == nil {
+			s = &slowSource{targets: make(map[aggregate.Target]*slowTarget), first: c.First}
+			r.sources[key] = s
+		}
+		answered := o == aggregate.Answered
+		have := s.targets[t]
+		switch {
+		case have == nil && len(s.targets) >= slowTargets:
+			r.evicted++
+			return
+		case have == nil:
+			have = &slowTarget{hour: h, answered: answered, rejected: e&aggregate.Rejected != 0}
+			s.targets[t] = have
+			r.size++
+			s.fresh = s.fresh || !answered
+		case answered:
+			have.answered, have.hour = true, h
+		}
+		if have.seen != h {
+			have.seen, s.changed = h, true
+		}
+	})
+	if s == nil {
+		return
+	}
+	s.records += c.Records
+	s.last = max(s.last, c.Last)
+	s.about = about{region: c.Region, iface: c.Interface, instance: c.Instance}
+	if c.Samples != nil {
+		s.about.samples = c.Samples.Samples()
+	}
+}
+
+// expire forgets what was contacted last more than a day ago, once an hour.
+func (r *ScanSlow) expire(start int64) {
+	h := start / hour
+	if r.last != math.MinInt64 && r.last/hour == h {
+		return
+	}
+	for key, s := range r.sources {
+		for t, have := range s.targets {
+			if have.seen <= h-slowWindow/hour {
+				delete(s.targets, t)
+				r.size--
+				s.changed = true
+			}
+		}
+		if len(s.targets) == 0 {
+			r.drop(key)
+		}
+	}
+}
+
+func (r *ScanSlow) drop(key sourceKey) {
+	s := r.sources[key]
+	r.size -= len(s.targets)
+	if !s.stored {
+		delete(r.sources, key)
+		return
+	}
+	s.targets, s.gone = nil, true // Changes deletes it
+}
+
+// evict lets whole sources go while there are more targets than the limit: those
+// with the fewest failures first, then by address.
+func (r *ScanSlow) evict() {
+	if r.size <= r.cfg.Targets {
+		return
+	}
+	type candidate struct {
+		key    sourceKey
+		failed int
+	}
+	var all []candidate
+	for key, s := range r.sources {
+		n := 0
+		for _, t := range s.targets {
+			if !t.answered {
+				n++
+			}
+		}
+		all = append(all, candidate{key, n})
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		if a.failed != b.failed {
+			return a.failed - b.failed
+		}
+		return compareSources(&a.key, &b.key)
+	})
+	for _, c := range all {
+		if r.size <= r.cfg.Targets {
+			return
+		}
+		r.evicted += int64(len(r.sources[c.key].targets))
+		r.drop(c.key)
+	}
+}
+
+// judge tests a source's last day, or returns nil.
+func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
+	perHour := make(map[int64]int)
+	for _, t := range s.targets {
+		if !t.answered {
+			perHour[t.hour]++
+		}
+	}
+	j := &judgement{exact: true, scale: 1, crossed: pane.Start}
+	from := int64(math.MaxInt64)
+	for target, t := range s.targets {
+		if t.answered {
+			j.answered++
+			j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Answered})
+			continue
+		}
+		if perHour[t.hour]+max(perHour[t.hour-1], perHour[t.hour+1]) >= fastHour {
+			continue // a burst: scan.internal's
+		}
+		from = min(from, t.hour)
+		j.failed++
+		if t.rejected {
+			j.rejected++
+		} else {
+			j.synOnly++
+		}
+		j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Failed, rejected: t.rejected, synOnly: !t.rejected})
+	}
+	j.score = float64(j.failed-j.answered) * scanWeight
+	bound := math.Log(1 / r.cfg.Alpha)
+	if j.failed < r.cfg.MinFailed || j.score < bound {
+		return nil
+	}
+	slices.SortFunc(j.targets, func(a, b settled) int { return compareTargets(&a.Target, &b.Target) })
+	e := &ScanEvidence{
+		Source: key.addr, Internal: true, Interface: printable(s.about.iface), Instance: printable(s.about.instance), Exact: true,
+		Failed: j.failed, Answered: j.answered, Rejected: j.rejected, SynOnly: j.synOnly,
+		WindowStart: from * hour, WindowSeconds: pane.End - from*hour, RuleWindowSeconds: slowWindow,
+		Score: j.score, Threshold: bound, MinFailed: r.cfg.MinFailed, Alpha: r.cfg.Alpha,
+	}
+	e.describe(j)
+	f := Finding{
+		Rule: r.Name(), Version: slowVersion, Account: printable(key.account), Region: printable(s.about.region),
+		Scope: printable(key.vpc), Key: key.addr.String(), Severity: Medium, Confidence: HighConfidence,
+		ConfidenceScore: surpriseScore(j.score / bound), Time: pane.End, FirstSeen: s.first, LastSeen: s.last,
+		Count: s.records, Records: s.records, Title: "Slow port scan from internal host " + key.addr.String(),
+		Message: "Slow scan: " + e.sentence(), Desc: e.arithmetic(), Types: []string{r.Name(), string(e.Shape)},
+		Analytic: Analytic{Algorithm: "threshold random walk on distinct first-contact targets", Category: "Discovery"},
+		Attacks:  []Attack{{"TA0007", "Discovery", "T1046", "Network Service Discovery"}},
+		Scan:     e, LateRecords: pane.Late, Queries: scanQueries(e),
+	}
+	if e.Interface != "" {
+		f.Resources = []Resource{{e.Interface, ActorRole}}
+	}
+	if s.about.samples != nil {
+		f.Lines = printableAll(s.about.samples.Lines)
+	}
+	return &strike{Finding: f, strength: float64(j.failed), crossed: pane.Start}
+}
+
+func compareTargets(a, b *aggregate.Target) int {
+	if c := a.Addr.Compare(b.Addr); c != 0 {
+		return c
+	}
+	if a.Port != b.Port {
+		return int(a.Port) - int(b.Port)
+	}
+	return int(a.Protocol) - int(b.Protocol)
+}
+
+// slowEntry is the kind of a source's entry of state.
+const slowEntry = 's'
+
+// Changes puts the incidents and sources that changed.
+func (r *ScanSlow) Changes(put func(key, value []byte)) {
+	r.ledger.changes(put)
+	keys := slices.SortedFunc(maps.Keys(r.sources), func(a, b sourceKey) int { return compareSources(&a, &b) })
+	for _, key := range keys {
+		s := r.sources[key]
+		switch {
+		case s.gone:
+			put(key.entry(slowEntry), nil)
+			delete(r.sources, key)
+		case s.changed:
+			put(key.entry(slowEntry), s.encode())
+			s.changed, s.stored = false, true
+		}
+	}
+	if r.last != math.MinInt64 {
+		var e encoder
+		e.fixed(r.last)
+		put([]byte{lastEntry}, e)
+	}
+}
+
+func (s *slowSource) encode() []byte {
+	var e encoder
+	e.string(s.about.region)
+	e.string(s.about.iface)
+	e.string(s.about.instance)
+	e.int(s.records)
+	e.int(s.first)
+	e.int(s.last)
+	targets := slices.SortedFunc(maps.Keys(s.targets), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
+	e.uint(uint64(len(targets)))
+	for _, t := range targets {
+		have := s.targets[t]
+		e.target(t)
+		e.int(have.hour)
+		e.int(have.seen)
+		e.bool(have.answered)
+		e.bool(have.rejected)
+	}
+	return e
+}
+
+// Restore takes the state of an earlier run with the same Version.
+func (r *ScanSlow) Restore(next func() (key, value []byte, ok bool)) error {
+	for key, value, ok := next(); ok; key, value, ok = next() {
+		if err := r.restore(slices.Clone(key), slices.Clone(value)); err != nil {
+			return fmt.Errorf("restore %s: %w", r.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (r *ScanSlow) restore(key, value []byte) error {
+	d := decoder{rest: value}
+	switch {
+	case len(key) > 0 && key[0] == incidentEntry:
+		return r.ledger.restore(key, value)
+	case len(key) > 0 && key[0] == lastEntry:
+		r.last = d.fixed()
+		return d.end("last pane")
+	case len(key) > 0 && key[0] == slowEntry:
+		k := decoder{rest: key[1:]}
+		at := sourceKey{account: k.string(), vpc: k.string(), addr: k.addr()}
+		if err := k.end("key"); err != nil {
+			return err
+		}
+		s := &slowSource{targets: make(map[aggregate.Target]*slowTarget), stored: true}
+		s.about = about{region: d.string(), iface: d.string(), instance: d.string()}
+		s.records, s.first, s.last = d.int(), d.int(), d.int()
+		for range d.number(slowTargets + 1) {
+			t := d.target()
+			s.targets[t] = &slowTarget{hour: d.int(), seen: d.int(), answered: d.bool(), rejected: d.bool()}
+			if d.broken {
+				break
+			}
+		}
+		r.sources[at] = s
+		r.size += len(s.targets)
+		return d.end("source")
+	}
+	return fmt.Errorf("entry %q: %w", key, errState)
+}

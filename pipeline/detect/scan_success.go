@@ -1,0 +1,427 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+)
+
+const successVersion = "1"
+
+// ScanSuccessConfig configures the rule scan.success.
+type ScanSuccessConfig struct {
+	MinFailed int `yaml:"min_failed"` // distinct failed targets in an hour that make a source a scanner
+	Sources   int `yaml:"sources"`    // scanners remembered at a time
+}
+
+// DefaultScanSuccess returns the defaults.
+func DefaultScanSuccess() ScanSuccessConfig { return ScanSuccessConfig{MinFailed: 9, Sources: 65_536} }
+
+// Validate returns all that is wrong, each naming its key.
+func (c *ScanSuccessConfig) Validate() error {
+	return errors.Join(within("min_failed", c.MinFailed, 1, 1_000_000), within("sources", c.Sources, 1, 10_000_000))
+}
+
+// adminPorts are those of remote administration and of databases: an answer
+// there, to somebody from outside who tried many doors, is no web page.
+var adminPorts = []uint16{22, 23, 445, 1433, 3306, 3389, 5432, 5900, 5985, 5986, 6379, 9200, 27017}
+
+const (
+	successMemory = 24 * 3600 // seconds that a scanner is remembered
+	successHosts  = 128       // hosts, and ports, of a scanner that are remembered
+	// successTargets is how many targets of an hour are held: enough to decide.
+	successTargets = 256
+)
+
+// ScanSuccess is the rule scan.success: a source that scanned within the last
+// day has a session with data: with a target that answered its scan, or, until an
+// hour after its last failure, on a host that it scanned or a port that it tried.
+// A target with which it had data before it scanned is none. A source of our own is reported for any port, one from outside only for a port of
+// administration.
+//
+// A source scans when it fails at nine targets more than answer it within an
+// hour, as for scan.internal; outside sources are looked at from nine failures
+// in one pane on.
+type ScanSuccess struct {
+	cfg     ScanSuccessConfig
+	pane    int64
+	ledger  ledger
+	sources map[sourceKey]*scanner
+	evicted int64
+	found   []Finding
+}
+
+// scanner is a source that fails, and perhaps scans.
+type scanner struct {
+	targets  map[aggregate.Target]fate // of the last hour
+	since    int64                     // start of the pane in which it became a scanner, 0 before
+	seen     int64                     // the last pane with a failure
+	hosts    map[aggregate.Target]bool // that failed: by address, and by port
+	open     map[aggregate.Target]bool // that answered its scan, without data
+	known    map[aggregate.Target]bool // that had data before it scanned
+	internal bool
+	changed  bool
+	stored   bool
+	gone     bool
+}
+
+// fate is what became of a target in the last hour.
+type fate struct {
+	pane     int64 // start of the last pane with it
+	answered bool  // in any of them
+	own      bool  // it is in the own networks
+}
+
+// NewScanSuccess returns the rule for panes of this length. The configuration
+// must be valid.
+func NewScanSuccess(cfg ScanSuccessConfig, pane time.Duration) *ScanSuccess {
+	seconds := int64(pane / time.Second)
+	return &ScanSuccess{cfg: cfg, pane: seconds, ledger: newLedger(seconds, quietPanes), sources: make(map[sourceKey]*scanner)}
+}
+
+// Name returns "scan.success".
+func (r *ScanSuccess) Name() string { return "scan.success" }
+
+// Version tells apart states that can't be read as one another's.
+func (r *ScanSuccess) Version() string {
+	return fmt.Sprintf("%s pane=%d min_failed=%d sources=%d", successVersion, r.pane, r.cfg.MinFailed, r.cfg.Sources)
+}
+
+// TakeEvicted returns how many sources were forgotten for want of room since the
+// last call.
+func (r *ScanSuccess) TakeEvicted() int64 {
+	n := r.evicted
+	r.evicted = 0
+	return n
+}
+
+// Detect looks for sessions of those who scanned, and for those who scan.
+func (r *ScanSuccess) Detect(pane *Pane) []Finding {
+	r.found = r.found[:0]
+	r.expire(pane.Start)
+	var strikes []*strike
+	if pane.Contacts != nil {
+		for c := range pane.Contacts {
+			if c.Allowed || c.Targets == nil {
+				continue
+			}
+			if st := r.look(&c, pane); st != nil {
+				strikes = append(strikes, st)
+			}
+		}
+	}
+	slices.SortFunc(strikes, func(a, b *strike) int {
+		if x, y := a.ledgerKey(), b.ledgerKey(); x != y {
+			return cmpString(x, y)
+		}
+		return 0
+	})
+	for _, st := range strikes {
+		r.found = r.ledger.strike(r.found, st)
+	}
+	r.evict()
+	r.found = r.ledger.pass(r.found, pane, nil)
+	sortFindings(r.found)
+	return r.found
+}
+
+func cmpString(a, b string) int {
+	if a < b {
+		return -1
+	}
+	if a > b {
+		return 1
+	}
+	return 0
+}
+
+// look takes one contact.
+func (r *ScanSuccess) look(c *Contact, pane *Pane) *strike {
+	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	s := r.sources[key]
+	o := c.Targets.Tally()
+	failing := o.Failed + o.Pending
+	if s == nil && (failing == 0 || !c.Internal && failing < r.cfg.MinFailed) {
+		return nil
+	}
+	if s == nil {
+		s = &scanner{targets: make(map[aggregate.Target]fate), hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool), open: make(map[aggregate.Target]bool), internal: c.Internal}
+		r.sources[key] = s
+	}
+	if failing > 0 {
+		s.seen, s.changed = pane.Start, true
+	}
+	if s.since == 0 {
+		s.meet(c, pane)
+		if s.scans(r.cfg.MinFailed) {
+			s.since, s.changed = pane.Start, true
+			s.targets = make(map[aggregate.Target]fate)
+		}
+	}
+	return r.sessions(key, s, c, pane)
+}
+
+// meet takes a pane's targets into those of the last hour.
+func (s *scanner) meet(c *Contact, pane *Pane) {
+	for t, f := range s.targets {
+		if f.pane <= pane.Start-hour {
+			delete(s.targets, t)
+			s.changed = true
+		}
+	}
+	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+		o := e.Outcome(t.Protocol)
+		have, known := s.targets[t]
+		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !known && len(s.targets) >= successTargets {
+			return
+		}
+		have.pane, have.answered, have.own = pane.Start, have.answered || o == aggregate.Answered, pane.own(t.Addr)
+		s.targets[t], s.changed = have, true
+	})
+}
+
+// scans reports whether the targets of the last hour make a scan, inside the own
+// networks or outside.
+func (s *scanner) scans(least int) bool {
+	var failed, answered [2]int
+	for _, f := range s.targets {
+		side := 0
+		if f.own {
+			side = 1
+		}
+		if f.answered {
+			answered[side]++
+		} else {
+			failed[side]++
+		}
+	}
+	for side := range 2 {
+		if failed[side] >= least && float64(failed[side]-answered[side])*scanWeight >= math.Log(1/1e-5) {
+			return true
+		}
+	}
+	return false
+}
+
+// sessions notes what a contact's targets came to, and returns the session that
+// is news, if there is one.
+func (r *ScanSuccess) sessions(key sourceKey, s *scanner, c *Contact, pane *Pane) *strike {
+	var news []aggregate.Target
+	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+		switch o := e.Outcome(t.Protocol); {
+		case o == aggregate.Failed || o == aggregate.Pending:
+			s.note(s.hosts, aggregate.Target{Addr: t.Addr})
+			s.note(s.hosts, aggregate.Target{Port: t.Port, Protocol: t.Protocol})
+		case o == aggregate.Answered && e&aggregate.Data != 0:
+			if s.since == 0 {
+				s.note(s.known, t)
+			} else if !s.known[t] {
+				news = append(news, t)
+			}
+		case o == aggregate.Answered && s.since != 0:
+			s.note(s.open, t)
+		}
+	})
+	slices.SortFunc(news, func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
+	for _, t := range news {
+		recent := pane.Start-s.seen <= hour
+		scanned := s.hosts[aggregate.Target{Addr: t.Addr}] || s.hosts[aggregate.Target{Port: t.Port, Protocol: t.Protocol}]
+		if (s.open[t] || recent && scanned) && (c.Internal || slices.Contains(adminPorts, t.Port)) {
+			return r.finding(key, s, c, t, pane)
+		}
+	}
+	return nil
+}
+
+func (s *scanner) note(set map[aggregate.Target]bool, t aggregate.Target) {
+	if !set[t] && len(set) < 2*successHosts {
+		set[t], s.changed = true, true
+	}
+}
+
+// expire forgets who failed at nothing for a day, and who never became a scanner
+// and failed at nothing for an hour.
+func (r *ScanSuccess) expire(start int64) {
+	for key, s := range r.sources {
+		if age := start - s.seen; age > successMemory || s.since == 0 && age > hour {
+			r.drop(key)
+		}
+	}
+}
+
+func (r *ScanSuccess) drop(key sourceKey) {
+	if s := r.sources[key]; s.stored {
+		s.gone = true
+		s.hosts, s.known, s.open, s.since, s.seen = make(map[aggregate.Target]bool), make(map[aggregate.Target]bool), make(map[aggregate.Target]bool), 0, 0
+		s.targets = make(map[aggregate.Target]fate)
+		return
+	}
+	delete(r.sources, key)
+}
+
+// evict forgets the outside sources that failed longest ago while there are too
+// many. Sources of our own are as many as there are own addresses.
+func (r *ScanSuccess) evict() {
+	if len(r.sources) <= r.cfg.Sources {
+		return
+	}
+	keys := make([]sourceKey, 0, len(r.sources))
+	for key, s := range r.sources {
+		if !s.gone {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b sourceKey) int {
+		x, y := r.sources[a], r.sources[b]
+		switch {
+		case x.internal != y.internal:
+			if y.internal {
+				return -1
+			}
+			return 1
+		case x.seen != y.seen:
+			if x.seen < y.seen {
+				return -1
+			}
+			return 1
+		}
+		return compareSources(&a, &b)
+	})
+	for _, key := range keys[:max(0, len(keys)-r.cfg.Sources)] {
+		r.evicted++
+		r.drop(key)
+	}
+}
+
+func (r *ScanSuccess) finding(key sourceKey, s *scanner, c *Contact, t aggregate.Target, pane *Pane) *strike {
+	o := c.Targets.Tally()
+	hosts := 0
+	for h := range s.hosts {
+		if h.Addr.IsValid() {
+			hosts++
+		}
+	}
+	e := &ScanEvidence{
+		Source: key.addr, Internal: c.Internal, Interface: printable(c.Interface), Instance: printable(c.Instance),
+		Target: t.Addr, Protocol: t.Protocol, Shape: shapeOf(hosts, len(s.hosts)-hosts), Hosts: hosts, Ports: len(s.hosts) - hosts,
+		Failed: o.Failed + o.Pending, Answered: o.Answered, Exact: o.Exact, PortsAnswered: []uint16{t.Port},
+		WindowStart: s.since, WindowSeconds: pane.End - s.since, RuleWindowSeconds: successMemory,
+		Score: float64(r.cfg.MinFailed) * scanWeight, Threshold: math.Log(1 / 1e-5), MinFailed: r.cfg.MinFailed, Alpha: 1e-5,
+	}
+	who := "external source " + key.addr.String()
+	attacks := []Attack{{"TA0001", "Initial Access", "T1190", "Exploit Public-Facing Application"}}
+	if c.Internal {
+		who = "internal host " + key.addr.String()
+		attacks = []Attack{{"TA0007", "Discovery", "T1046", "Network Service Discovery"}}
+	}
+	f := Finding{
+		Rule: r.Name(), Version: successVersion, Account: printable(key.account), Region: printable(c.Region),
+		Scope: printable(key.vpc), Key: key.addr.String(), Severity: High, Confidence: MediumConfidence, ConfidenceScore: 75,
+		Time: pane.End, FirstSeen: c.First, LastSeen: c.Last, Count: c.Records, Records: c.Records,
+		Title: "Session after a scan, from " + who,
+		Message: fmt.Sprintf("Session after a scan: %s, which scanned since %s, has a session with data on %s port %d of %s",
+			who, time.Unix(s.since, 0).UTC().Format("15:04"), protocolName(t.Protocol), t.Port, t.Addr),
+		Desc: fmt.Sprintf("The source failed at %d targets or more than answered it within an hour, on %s and %s. Then %s port %d of %s answered, and %d packets or more went there: a connection with data, to a target without one before the scan.",
+			r.cfg.MinFailed, count(hosts, "host"), count(len(s.hosts)-hosts, "port"), protocolName(t.Protocol), t.Port, t.Addr, 6),
+		Types: []string{r.Name(), string(e.Shape)}, Attacks: attacks,
+		Analytic: Analytic{Algorithm: "answered session of a source under a threshold random walk", Category: "Discovery"},
+		Scan:     e, LateRecords: pane.Late, Queries: scanQueries(e),
+	}
+	if c.Samples != nil {
+		if kept := c.Samples.Samples(); kept != nil {
+			f.Lines = printableAll(kept.Lines)
+			for _, id := range kept.Interfaces {
+				f.Resources = append(f.Resources, Resource{printable(id), TargetRole})
+			}
+		}
+	}
+	return &strike{Finding: f, strength: 1, crossed: pane.Start}
+}
+
+// scannerEntry is the kind of a source's entry of state.
+const scannerEntry = 'c'
+
+// Changes puts the incidents and sources that changed.
+func (r *ScanSuccess) Changes(put func(key, value []byte)) {
+	r.ledger.changes(put)
+	keys := slices.SortedFunc(maps.Keys(r.sources), func(a, b sourceKey) int { return compareSources(&a, &b) })
+	for _, key := range keys {
+		s := r.sources[key]
+		switch {
+		case s.gone && s.seen == 0:
+			put(key.entry(scannerEntry), nil)
+			delete(r.sources, key)
+		case s.changed:
+			put(key.entry(scannerEntry), s.encode())
+			s.changed, s.stored, s.gone = false, true, false
+		}
+	}
+}
+
+func (s *scanner) encode() []byte {
+	var e encoder
+	e.bool(s.internal)
+	e.int(s.since)
+	e.int(s.seen)
+	met := slices.SortedFunc(maps.Keys(s.targets), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
+	e.uint(uint64(len(met)))
+	for _, t := range met {
+		f := s.targets[t]
+		e.target(t)
+		e.int(f.pane)
+		e.bool(f.answered)
+		e.bool(f.own)
+	}
+	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known, s.open} {
+		targets := slices.SortedFunc(maps.Keys(set), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
+		e.uint(uint64(len(targets)))
+		for _, t := range targets {
+			e.target(t)
+		}
+	}
+	return e
+}
+
+// Restore takes the state of an earlier run with the same Version.
+func (r *ScanSuccess) Restore(next func() (key, value []byte, ok bool)) error {
+	for key, value, ok := next(); ok; key, value, ok = next() {
+		if err := r.restore(slices.Clone(key), slices.Clone(value)); err != nil {
+			return fmt.Errorf("restore %s: %w", r.Name(), err)
+		}
+	}
+	return nil
+}
+
+func (r *ScanSuccess) restore(key, value []byte) error {
+	if len(key) > 0 && key[0] == incidentEntry {
+		return r.ledger.restore(key, value)
+	}
+	if len(key) == 0 || key[0] != scannerEntry {
+		return fmt.Errorf("entry %q: %w", key, errState)
+	}
+	k := decoder{rest: key[1:]}
+	at := sourceKey{account: k.string(), vpc: k.string(), addr: k.addr()}
+	if err := k.end("key"); err != nil {
+		return err
+	}
+	d := decoder{rest: value}
+	s := &scanner{internal: d.bool(), since: d.int(), seen: d.int(), stored: true,
+		targets: make(map[aggregate.Target]fate), hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool), open: make(map[aggregate.Target]bool)}
+	for range d.number(successTargets + 1) {
+		t := d.target()
+		s.targets[t] = fate{pane: d.int(), answered: d.bool(), own: d.bool()}
+	}
+	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known, s.open} {
+		for range d.number(2*successHosts + 1) {
+			t := d.target()
+			set[t] = true
+		}
+	}
+	r.sources[at] = s
+	return d.end("source")
+}

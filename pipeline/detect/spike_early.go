@@ -1,0 +1,80 @@
+package detect
+
+// Early opens an incident for every interface that is so far above what is
+// expected that no second pane is needed: at least ten times, by ten times the
+// floor, with P < alpha. The baseline is that of the panes closed so far.
+func (s *Spike) Early(open *Open) []Finding {
+	s.found = s.found[:0]
+	for i := range open.Panes {
+		pane := &open.Panes[i]
+		for j := range pane.Loads {
+			load := &pane.Loads[j]
+			in := s.interfaces[load.Key]
+			if in == nil || pane.Start <= in.covered || pane.Start-in.covered > forgetAfter {
+				continue
+			}
+			if in.incident != nil && in.incident.Closed == 0 {
+				continue
+			}
+			s.foresee(in, load, &Pane{Start: pane.Start, End: pane.End})
+		}
+	}
+	sortFindings(s.found)
+	return s.found
+}
+
+func (s *Spike) foresee(in *ingress, load *Load, pane *Pane) {
+	t := s.glance(in, countsOf(load), pane.Start)
+	hits := t.hits()
+	if len(hits) == 0 {
+		return
+	}
+	st := s.finding(in, load, pane, &t, hits)
+	st.Confidence, st.ConfidenceScore = Provisional, provisionalScore
+	s.strike(in, st)
+	in.incident.Provisional = true
+	s.note(in)
+}
+
+// provisionalScore is the confidence_score of what may not be confirmed.
+const provisionalScore = 70
+
+// glance tests counts without a trace in the state. Only what is strong enough
+// to need no second pane is a hit.
+func (s *Spike) glance(in *ingress, counts [NumMeasures]int64, start int64) tested {
+	t := tested{done: in.seen >= recentPanes, counts: counts}
+	if !t.done {
+		return t
+	}
+	for m := range NumMeasures {
+		b := &in.measures[m]
+		peak, days := 0.0, 0
+		if start-in.first >= learningFor && start >= in.seasonFrom {
+			peak, days = s.calendar.peak(b.peaks, start/hour, in.hour)
+		}
+		e := b.expect(peak, days, s.cfg.cap())
+		t.expected[m], t.phi[m] = e, b.phi
+		x, floor := float64(counts[m]), s.cfg.floor(m)
+		if x < strongRatio*e.mu || x-e.mu < strongRatio*floor {
+			continue
+		}
+		t.lnP[m] = lnUpperTail(counts[m], e.mu, b.phi)
+		t.hit[m] = t.lnP[m] < s.lnA
+	}
+	return t
+}
+
+// settle holds a provisional incident against a pane that has closed. One
+// before the pane that it rests on may confirm it, and that one decides.
+func (s *Spike) settle(in *ingress, load *Load, pane *Pane, t *tested) {
+	i := in.incident
+	if hits := t.hits(); len(hits) > 0 {
+		in.incidentChanged = true
+		s.found = append(s.found, i.confirm(s.finding(in, load, pane, t, hits)))
+		return
+	}
+	if pane.Start >= i.Opened {
+		in.incidentChanged = true
+		s.found = append(s.found, i.refute(pane.End))
+	}
+}

@@ -1,0 +1,226 @@
+package evaluate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/simulate"
+)
+
+// Incident is what became of one uid: its last state, with what is judged.
+type Incident struct {
+	Last     detect.Finding
+	Severity detect.Severity // the highest it had
+	Opened   int64           // Unix seconds of event time: the end of the pane that opened it
+	Raised   time.Time       // by the clock of arrivals; zero when that is not known
+}
+
+// Incidents gathers findings by uid, in the order in which they opened.
+type Incidents struct {
+	byUID map[string]*Incident
+	order []string
+}
+
+// Add takes one finding, raised at a time of arrival that may be zero.
+func (s *Incidents) Add(f *detect.Finding, raised time.Time) {
+	if s.byUID == nil {
+		s.byUID = make(map[string]*Incident)
+	}
+	i := s.byUID[f.UID]
+	if i == nil {
+		i = &Incident{Opened: f.Time, Raised: raised}
+		s.byUID[f.UID] = i
+		s.order = append(s.order, f.UID)
+	}
+	i.Last, i.Severity = *f, max(i.Severity, f.Severity)
+}
+
+// All returns the incidents. Those that were not confirmed are among them.
+func (s *Incidents) All() []Incident {
+	all := make([]Incident, 0, len(s.order))
+	for _, uid := range s.order {
+		all = append(all, *s.byUID[uid])
+	}
+	return all
+}
+
+// Run is one run over labelled traffic.
+type Run struct {
+	Seed       uint64
+	Truth      []simulate.Truth
+	Incidents  []Incident
+	Interfaces int
+	From, To   time.Time     // of the traffic
+	Learn      time.Duration // from the start on, in which nothing counts as false
+	Pane       time.Duration
+	Records    int64
+	// Needed returns when the last record arrived that a finding of this truth
+	// needs; zero when that is not known.
+	Needed func(t *simulate.Truth, i *Incident) time.Time
+}
+
+// Before and after the time of a scenario in which a finding still is about it:
+// records spread a little, and a window of an hour goes on afterwards.
+const (
+	before = 10 * time.Minute
+	after  = 2 * time.Hour
+)
+
+// about reports whether an incident is about a truth, whatever its rule.
+func about(t *simulate.Truth, i *Incident) bool {
+	f := &i.Last
+	if t.VPC != "" && f.Scope != t.VPC && f.Scope != "-" {
+		return false
+	}
+	if f.Key != t.Key && !slices.Contains(t.Keys, f.Key) && f.Scope != t.Key {
+		return false
+	}
+	opened := time.Unix(i.Opened, 0)
+	return !opened.Before(t.Start.Add(-before)) && !opened.After(t.End.Add(after))
+}
+
+// finds reports whether an incident is what a truth expects: of its rule, and
+// severe enough.
+func finds(t *simulate.Truth, i *Incident) bool {
+	if t.Rule == "" && !strings.HasPrefix(i.Last.Rule, "scan.") || t.Rule != "" && i.Last.Rule != t.Rule || !about(t, i) || i.Last.CloseReason == detect.NotConfirmed {
+		return false
+	}
+	least, err := detect.ParseSeverity(t.Severity)
+	return err != nil || i.Severity >= least
+}
+
+// explains reports whether an incident is no false one because of a truth.
+func explains(t *simulate.Truth, i *Incident) bool {
+	if !about(t, i) {
+		return false
+	}
+	switch t.Expect {
+	case simulate.ExpectFinding:
+		return t.Rule == "" || i.Last.Rule == t.Rule || slices.Contains(t.Also, i.Last.Rule)
+	case simulate.ExpectMetric:
+		return i.Last.Rule == t.Rule && i.Severity == detect.Info
+	}
+	return false
+}
+
+// Of returns the report over some runs.
+func Of(runs []Run) *Report {
+	r := &Report{ByRule: map[string]int{}, False: map[string]*Rate{}}
+	for s := detect.Info; s <= detect.Critical; s++ {
+		r.False[s.String()] = &Rate{ByRule: map[string]int{}}
+	}
+	groups := map[string]*Group{}
+	right, all := 0, 0
+	for i := range runs {
+		run := &runs[i]
+		r.Seeds = append(r.Seeds, run.Seed)
+		r.Records += run.Records
+		r.InterfaceDays += float64(run.Interfaces) * max(0, run.To.Sub(run.From)-run.Learn).Hours() / 24
+		for j := range run.Truth {
+			run.judge(&run.Truth[j], groups)
+		}
+		a, b := run.falseOnes(r)
+		right, all = right+a, all+b
+	}
+	if all > 0 {
+		r.Precision = float64(right) / float64(all)
+	}
+	for _, g := range groups {
+		g.finish()
+		r.Scenarios = append(r.Scenarios, *g)
+	}
+	slices.SortFunc(r.Scenarios, func(a, b Group) int {
+		return cmp.Or(strings.Compare(a.Expect, b.Expect), strings.Compare(a.Scenario, b.Scenario))
+	})
+	for _, rate := range r.False {
+		rate.finish(r.InterfaceDays)
+	}
+	return r
+}
+
+// judge counts one truth into the group of its kind.
+func (run *Run) judge(t *simulate.Truth, groups map[string]*Group) {
+	name := string(t.Scenario)
+	if t.Factor > 0 {
+		name += fmt.Sprintf(" x%g", t.Factor)
+	}
+	if t.Bursty {
+		name += " (bursty)"
+	}
+	key := t.Expect + name
+	g := groups[key]
+	if g == nil {
+		g = &Group{Scenario: name, Expect: t.Expect, Rule: t.Rule}
+		groups[key] = g
+	}
+	g.Instances++
+	for k := range run.Incidents {
+		i := &run.Incidents[k]
+		if t.Expect != simulate.ExpectFinding {
+			learned := !time.Unix(i.Opened, 0).Before(run.From.Add(run.Learn))
+			if learned && about(t, i) && i.Severity >= detect.Low && !run.explained(i) {
+				g.Reported++
+				g.say(run, t, i.Last.UID)
+				return
+			}
+			continue
+		}
+		if finds(t, i) {
+			g.Reported++
+			pane := int64(run.Pane / time.Second)
+			first := t.Start.Unix() - t.Start.Unix()%pane + pane
+			g.delays = append(g.delays, float64(max(0, i.Opened-first))/float64(pane))
+			if run.Needed != nil && !i.Raised.IsZero() {
+				if needed := run.Needed(t, i); !needed.IsZero() {
+					g.seconds = append(g.seconds, max(0, i.Raised.Sub(needed).Seconds()))
+				}
+			}
+			return
+		}
+	}
+	if t.Expect == simulate.ExpectFinding {
+		g.say(run, t, "")
+	}
+}
+
+// explained reports whether any truth explains an incident.
+func (run *Run) explained(i *Incident) bool {
+	for j := range run.Truth {
+		if explains(&run.Truth[j], i) {
+			return true
+		}
+	}
+	return false
+}
+
+// falseOnes counts the incidents that nothing explains.
+func (run *Run) falseOnes(r *Report) (right, all int) {
+	for k := range run.Incidents {
+		i := &run.Incidents[k]
+		if time.Unix(i.Opened, 0).Before(run.From.Add(run.Learn)) {
+			continue
+		}
+		r.ByRule[i.Last.Rule]++
+		explained := run.explained(i)
+		if i.Severity >= detect.Low {
+			all++
+			if explained {
+				right++
+			}
+		}
+		if explained || i.Last.CloseReason == detect.NotConfirmed && i.Severity < detect.Low {
+			continue
+		}
+		rate := r.False[i.Severity.String()]
+		rate.Findings++
+		rate.ByRule[i.Last.Rule]++
+		if len(rate.Examples) < examples {
+			rate.Examples = append(rate.Examples, fmt.Sprintf("seed %d: %s", run.Seed, i.Last.Message))
+		}
+	}
+	return right, all
+}
