@@ -68,6 +68,7 @@ type Pipeline struct {
 	early       bool
 	metrics     *metrics
 	bad         *badLines
+	progress    *progress
 
 	back       *back
 	committing chan struct{} // holds a token while a commit is made: one at a time
@@ -82,7 +83,7 @@ func New(ctx context.Context, cfg Config, d Dependencies) (*Pipeline, error) {
 		log: d.Log, clock: d.Clock, plan: d.Plan, enricher: d.Enricher, detectors: d.Detectors,
 		suppress: d.Suppress, outlets: d.Outlets, store: d.Store, observe: d.Observe,
 		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, sources: cfg.Sources, early: cfg.Early,
-		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1),
+		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1), progress: newProgress(),
 	}
 	if p.log == nil {
 		p.log = zap.NewNop()
@@ -166,6 +167,9 @@ func (p *Pipeline) Ready() error {
 	if n := len(p.back.awaited); n > 0 {
 		return fmt.Errorf("%d sources have not listed their partitions yet", n)
 	}
+	if id, since := p.progress.heldBack(); id != "" {
+		return fmt.Errorf("partition %s has been held back for %s: others lag behind it in event time, or a merge waits", id, since.Round(time.Second))
+	}
 	return nil
 }
 
@@ -196,5 +200,7 @@ func (h *host) Work(ctx context.Context, part Partition) error {
 	if f.observer != nil {
 		defer f.observer.Done()
 	}
+	h.p.progress.begin(part.ID())
+	defer h.p.progress.end(part.ID())
 	return f.run(ctx)
 }

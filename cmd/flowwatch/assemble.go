@@ -319,7 +319,7 @@ func (s *service) run(ctx context.Context, listenOn string, ready func(addr stri
 	defer stopSending()
 	var servers, senders errgroup.Group
 	servers.Go(func() error {
-		web := endpoints{Gatherer: s.registry, Health: func() error { return nil }, Ready: s.pipeline.Ready, Log: s.log}
+		web := endpoints{Gatherer: s.registry, Health: s.pipeline.Health, Ready: s.pipeline.Ready, Log: s.log}
 		return web.Serve(serving, ln)
 	})
 	for _, box := range s.outboxes {

@@ -32,11 +32,13 @@ const (
 
 var keyTexts = map[string]keyText{
 	"sources":                             {"at least one; each with one of `kinesis` and `file`", "what is read"},
-	"sources[].kinesis.stream":            {"1 to 128 letters, digits, `_` `.` `-`; each stream once", "the data stream's name, not its ARN"},
+	"sources[].kinesis.stream":            {"1 to 128 letters, digits, `_` `.` `-`, or an ARN; each stream once", "the data stream's name, or its ARN, which a stream of another account needs. Positions are kept under what stands here"},
 	"sources[].kinesis.region":            {"a region like eu-central-1", "by default that of the AWS environment or profile"},
 	"sources[].kinesis.start":             {"`latest`, `trim_horizon` or an RFC 3339 time", "where a stream begins that has no committed position"},
 	"sources[].kinesis.consumer":          {"`polling`", "how records are read"},
 	"sources[].kinesis.endpoint":          {"an http or https URL", "a local server in place of AWS"},
+	"sources[].kinesis.role_arn":          {"the ARN of an IAM role", "a role to assume for every call; by default none"},
+	"sources[].kinesis.external_id":       {"2 to 1224 characters; with `role_arn`", "the external ID that the role's trust policy asks for"},
 	"sources[].file.paths":                {"files, folders, globs; `-` is standard input", "what is read, each file to its end"},
 	"sources[].file.follow":               {"false", "reading on when a file grows is not available in this version"},
 	"sources[].format":                    {"field lists, or one", "the fields of lines without a header, in order, separated by blanks or commas; version 2's default is always known. Of several, the first that fits a line reads it. `${name}` is AWS's way to write a field here, and no environment variable"},
