@@ -29,6 +29,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("listen: %w", err))
 	}
 	errs = append(errs, duplicates("sources", "kinesis.stream", c.Sources, SourceConfig.stream)...)
+	errs = append(errs, duplicates("sources", "firehose.listen", c.Sources, SourceConfig.endpoint)...)
 	errs = append(errs, duplicates("sinks", "name", c.Sinks, SinkConfig.name)...)
 	errs = append(errs, duplicates("sinks", "file.path", c.Sinks, SinkConfig.path)...)
 	errs = append(errs, duplicates("views", "name", c.Views, func(v aggregate.View) string { return v.Name })...)
@@ -81,10 +82,21 @@ func (c SourceConfig) kinds() (set []string) {
 	if c.Kinesis != nil {
 		set = append(set, "kinesis")
 	}
+	if c.Firehose != nil {
+		set = append(set, "firehose")
+	}
 	if c.File != nil {
 		set = append(set, "file")
 	}
 	return set
+}
+
+// endpoint returns the address of a Firehose endpoint.
+func (c SourceConfig) endpoint() string {
+	if c.Firehose == nil {
+		return ""
+	}
+	return c.Firehose.Listen
 }
 
 // stream returns the name of a stream, which a configuration may read once.
@@ -105,7 +117,7 @@ func (c *CheckpointConfig) Validate() error {
 
 // Validate judges the kind and the formats.
 func (c *SourceConfig) Validate() error {
-	errs := []error{oneKind(c.kinds(), "kinesis, file")}
+	errs := []error{oneKind(c.kinds(), "kinesis, firehose, file")}
 	for i, format := range c.Format {
 		if _, err := flowlog.ParseLayout(format); err != nil {
 			errs = append(errs, fmt.Errorf("format[%d]: %w", i, err))

@@ -8,6 +8,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/sinks/file"
 )
@@ -31,8 +32,9 @@ type Config struct {
 
 // SourceConfig is one item of sources: exactly one kind is set.
 type SourceConfig struct {
-	Kinesis *KinesisConfig `yaml:"kinesis"`
-	File    *FileConfig    `yaml:"file"`
+	Kinesis  *KinesisConfig  `yaml:"kinesis"`
+	Firehose *FirehoseConfig `yaml:"firehose"`
+	File     *FileConfig     `yaml:"file"`
 	// Format holds the field lists of records without a header line, beside
 	// the default format, which is always known. ${name} is AWS's way to write
 	// a field here, and no environment variable.
@@ -46,6 +48,14 @@ type KinesisConfig struct {
 
 // SetDefaults gives the keys that may be left out their values.
 func (c *KinesisConfig) SetDefaults() { c.Config = kinesis.DefaultConfig() }
+
+// FirehoseConfig is an HTTP endpoint that Amazon Data Firehose delivers to.
+type FirehoseConfig struct {
+	firehose.Config `yaml:",inline"`
+}
+
+// SetDefaults gives the keys that may be left out their values.
+func (c *FirehoseConfig) SetDefaults() { c.Config = firehose.DefaultConfig() }
 
 // FileConfig is a set of files to read.
 type FileConfig struct {
