@@ -24,6 +24,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks"
 	filesink "github.com/flowwatch/flowwatch/sinks/file"
 	promsink "github.com/flowwatch/flowwatch/sinks/prometheus"
@@ -147,6 +148,8 @@ func (s *service) openSources(e *env) error {
 			source, err = kinesis.New(c.Kinesis.Config, kinesis.Dependencies{Log: s.log, Registerer: s.registry})
 		case c.Firehose != nil:
 			source, err = firehose.New(c.Firehose.Config, firehose.Dependencies{Log: s.log, Registerer: s.registry})
+		case c.S3 != nil:
+			source, err = s3.New(c.S3.Config, s3.Dependencies{Log: s.log, Registerer: s.registry})
 		default:
 			source, err = file.Open(file.Config{
 				Name: fileSourceName(c.File.Paths), Paths: c.File.Paths, Stdin: e.Stdin,
@@ -167,7 +170,7 @@ const deliveredLateness = 25 * time.Minute
 
 // lateness is how late the records of a source may be.
 func (c *Config) lateness(source *SourceConfig) time.Duration {
-	if source.Firehose != nil {
+	if source.Firehose != nil || source.S3 != nil {
 		return max(c.Windows.AllowedLateness, deliveredLateness)
 	}
 	return c.Windows.AllowedLateness

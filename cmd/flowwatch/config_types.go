@@ -10,6 +10,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks/file"
 )
 
@@ -34,6 +35,7 @@ type Config struct {
 type SourceConfig struct {
 	Kinesis  *KinesisConfig  `yaml:"kinesis"`
 	Firehose *FirehoseConfig `yaml:"firehose"`
+	S3       *S3Config       `yaml:"s3"`
 	File     *FileConfig     `yaml:"file"`
 	// Format holds the field lists of records without a header line, beside
 	// the default format, which is always known. ${name} is AWS's way to write
@@ -56,6 +58,11 @@ type FirehoseConfig struct {
 
 // SetDefaults gives the keys that may be left out their values.
 func (c *FirehoseConfig) SetDefaults() { c.Config = firehose.DefaultConfig() }
+
+// S3Config is a queue that announces objects to read.
+type S3Config struct {
+	s3.Config `yaml:",inline"`
+}
 
 // FileConfig is a set of files to read.
 type FileConfig struct {
