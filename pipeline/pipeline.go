@@ -35,6 +35,7 @@ type Dependencies struct {
 	Plan       *aggregate.Plan
 	Enricher   *enrich.Enricher
 	Detectors  []detect.Detector
+	Suppress   detect.Suppressions // events of detectors that are held back
 	Outlets    []Outlet
 	// Store makes commits durable; with nil nothing is, and a commit only
 	// publishes. It stays the caller's to close.
@@ -57,6 +58,7 @@ type Pipeline struct {
 	plan        *aggregate.Plan
 	enricher    *enrich.Enricher
 	detectors   []detect.Detector
+	suppress    detect.Suppressions
 	outlets     []Outlet
 	store       checkpoint.Store
 	observe     func(partition string) Observer
@@ -78,7 +80,7 @@ type Pipeline struct {
 func New(ctx context.Context, cfg Config, d Dependencies) (*Pipeline, error) {
 	p := &Pipeline{
 		log: d.Log, clock: d.Clock, plan: d.Plan, enricher: d.Enricher, detectors: d.Detectors,
-		outlets: d.Outlets, store: d.Store, observe: d.Observe,
+		suppress: d.Suppress, outlets: d.Outlets, store: d.Store, observe: d.Observe,
 		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, sources: cfg.Sources, early: cfg.Early,
 		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1),
 	}

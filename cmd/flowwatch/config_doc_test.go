@@ -39,7 +39,6 @@ var keyTexts = map[string]keyText{
 	"sources[].kinesis.endpoint":          {"an http or https URL", "a local server in place of AWS"},
 	"sources[].firehose.listen":           {"`host:port`, each once", "where the endpoint listens. Firehose itself only calls public HTTPS on port 443; see sources.md"},
 	"sources[].firehose.access_key":       {"the stream's access key", "a request without it is refused"},
-	"sources[].firehose.tls":              {"", "without it, plain HTTP for a load balancer that ends TLS"},
 	"sources[].firehose.tls.cert":         {"a PEM file", "the certificate with its chain; read again when it changes"},
 	"sources[].firehose.tls.key":          {"a PEM file", "its key"},
 	"sources[].firehose.bodies":           {"1 to 64", "requests held in memory at a time, each up to 64 MiB"},
@@ -51,6 +50,7 @@ var keyTexts = map[string]keyText{
 	"sources[].format":                    {"field lists, or one", "the fields of lines without a header, in order, separated by blanks or commas; version 2's default is always known. Of several, the first that fits a line reads it. `${name}` is AWS's way to write a field here, and no environment variable"},
 	"networks.internal":                   {"", "addresses that are your own: they decide the direction where the record does not say, and which scan rule a source is under"},
 	"networks.allow":                      {"", "scanners that are yours: no scan finding is about them"},
+	"networks.allow_lists":                {"files, and folders with *.json and *.txt files", "more of these: MISP warning lists of type `cidr`, or text with a network a line. Read at the start; warning lists of other types are skipped, which the log tells"},
 	"windows.pane":                        {"at least 1m, and a whole part of an hour", "how long a window of event time is"},
 	"windows.allowed_lateness":            {"0s or more", "how far behind the newest record of its partition one may come and still count in its pane"},
 	"windows.idle_after":                  {"more than 0s", "how long a partition is empty before event time goes on without it"},
@@ -97,10 +97,22 @@ var keyTexts = map[string]keyText{
 	"rules.ceiling.bps":                   {"0 or more", "bits a second of ingress that no interface should get, on average over a pane; 0 is no ceiling"},
 	"rules.ceiling.pps":                   {"0 or more", "the same in packets a second"},
 	"rules.ceiling.flows":                 {"0 or more", "the same in flows a pane"},
+	"suppress":                            {"a list; `[]` for none", "findings that are held back and counted. An incident that is open closes with the reason `suppressed`; one that still goes on afterwards opens then"},
+	"suppress[].rule":                     {"", "of this rule"},
+	"suppress[].source":                   {"an address, a network, or an interface", "about this source, or this target or interface where the rule is about one"},
+	"suppress[].account":                  {"an account id", "in this account. At least one of `rule`, `source` and `account` is needed"},
+	"suppress[].until":                    {"a date, which ends it at 00:00 UTC of that day, or an RFC 3339 time", "up to this event time"},
+	"suppress[].reason":                   {"a few words", "why; it stands in the closing event"},
 	"enrich":                              {"`{}`", "nothing in this version"},
-	"sinks":                               {"each with one of `stdout` and `file`; `[]` for none", "where findings go, by default to standard output"},
+	"sinks":                               {"each with one of `stdout`, `file`, `webhook` and `slack`; `[]` for none", "where findings go, by default to standard output"},
 	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
 	"sinks[].file.path":                   {"a file in a folder that exists; each once", "one OCSF object a line is appended"},
+	"sinks[].webhook.url":                 {"an http or https URL", "each finding is posted here as an OCSF object. Redirects are not followed"},
+	"sinks[].webhook.secret":              {"any text", "signs each request with HMAC-SHA256 in the header Flowwatch-Signature"},
+	"sinks[].webhook.headers":             {"a mapping of names to values", "headers added to each request, such as Authorization"},
+	"sinks[].webhook.batch":               {"1 to 50", "findings in one request: 1 is an object, more a JSON array"},
+	"sinks[].webhook.timeout":             {"more than 0s, up to 5m", "how long one request may take"},
+	"sinks[].slack.url":                   {"the URL of an incoming webhook", "a message for each event of an incident"},
 	"sinks[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `sink`; by default the kind"},
 	"sinks[].min_severity":                {"", "findings below it are not sent here"},
 	"sinks[].rules":                       {"a list of rules: `spike`, `scan.internal`, `scan.external`, `scan.slow`, `scan.distributed`, `scan.success`, `bruteforce`, `ceiling`, each once", "findings of other rules are not sent here; by default all are"},
@@ -188,9 +200,10 @@ func docAccepts(v reflect.Value, tag string) string {
 
 // unset are the keys whose default stands elsewhere or is none by nature.
 var unset = map[string]string{
-	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required",
+	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required", "sources[].s3.region": "environment", "sources[].s3.endpoint": "AWS", "sources[].firehose.tls.cert": "none", "sources[].firehose.tls.key": "none",
+	"networks.allow_lists": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
-	"sinks[].file.path": "required", "views": "the built-in ones", "sinks": "one of kind `stdout`",
+	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].slack.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
 }
 
 func keyTable(keys []docKey) string {

@@ -7,13 +7,10 @@ package main
 var notYet = []string{
 	"sources[].kinesis.consumer=fan_out",
 	"sources[].file.follow=true",
-	"suppress",
 	"enrich.databases",
-	"sinks[].webhook",
 	"sinks[].alertmanager",
 	"sinks[].sns",
 	"sinks[].eventbridge",
-	"sinks[].slack",
 	"checkpoint.s3",
 	"checkpoint.leases",
 	"exchange.kinesis",

@@ -12,23 +12,26 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks/file"
+	"github.com/flowwatch/flowwatch/sinks/slack"
+	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
 // Config is the configuration file. What a file leaves out has the values of
 // defaultConfig.
 type Config struct {
-	Sources    []SourceConfig   `yaml:"sources" strict:"required"`
-	Networks   NetworksConfig   `yaml:"networks"`
-	Windows    WindowsConfig    `yaml:"windows"`
-	Views      []aggregate.View `yaml:"views"`
-	Rules      RulesConfig      `yaml:"rules"`
-	Detect     DetectConfig     `yaml:"detect"`
-	Enrich     struct{}         `yaml:"enrich,omitempty"`
-	Sinks      []SinkConfig     `yaml:"sinks"`
-	Checkpoint CheckpointConfig `yaml:"checkpoint"`
-	Exchange   struct{}         `yaml:"exchange,omitempty"` // in one process
-	Limits     LimitsConfig     `yaml:"limits"`
-	Listen     string           `yaml:"listen"` // host:port of /metrics, /healthz and /readyz
+	Sources    []SourceConfig       `yaml:"sources" strict:"required"`
+	Networks   NetworksConfig       `yaml:"networks"`
+	Windows    WindowsConfig        `yaml:"windows"`
+	Views      []aggregate.View     `yaml:"views"`
+	Rules      RulesConfig          `yaml:"rules"`
+	Detect     DetectConfig         `yaml:"detect"`
+	Suppress   []detect.Suppression `yaml:"suppress"`
+	Enrich     struct{}             `yaml:"enrich,omitempty"`
+	Sinks      []SinkConfig         `yaml:"sinks"`
+	Checkpoint CheckpointConfig     `yaml:"checkpoint"`
+	Exchange   struct{}             `yaml:"exchange,omitempty"` // in one process
+	Limits     LimitsConfig         `yaml:"limits"`
+	Listen     string               `yaml:"listen"` // host:port of /metrics, /healthz and /readyz
 }
 
 // SourceConfig is one item of sources: exactly one kind is set.
@@ -72,8 +75,9 @@ type FileConfig struct {
 
 // NetworksConfig says which addresses are the user's own.
 type NetworksConfig struct {
-	Internal []netip.Prefix `yaml:"internal"`
-	Allow    []netip.Prefix `yaml:"allow"` // scanners that are theirs
+	Internal   []netip.Prefix `yaml:"internal"`
+	Allow      []netip.Prefix `yaml:"allow"`                 // scanners that are theirs
+	AllowLists []string       `yaml:"allow_lists,omitempty"` // files and folders that list more of these
 }
 
 // WindowsConfig is how event time is cut.
@@ -144,11 +148,13 @@ type BruteForceConfig struct {
 
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
-	Stdout      *struct{}    `yaml:"stdout"`
-	File        *file.Config `yaml:"file"`
-	Name        string       `yaml:"name"` // unique; by default the kind
-	MinSeverity string       `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
-	Rules       []string     `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
+	Stdout      *struct{}       `yaml:"stdout"`
+	File        *file.Config    `yaml:"file"`
+	Webhook     *webhook.Config `yaml:"webhook"`
+	Slack       *slack.Config   `yaml:"slack"`
+	Name        string          `yaml:"name"` // unique; by default the kind
+	MinSeverity string          `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
+	Rules       []string        `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
 }
 
 // SetDefaults gives the keys that may be left out their values.
@@ -185,6 +191,7 @@ func defaultConfig() Config {
 			ScanSuccess:     ScanSuccessConfig{Enabled: true, ScanSuccessConfig: detect.DefaultScanSuccess()},
 			BruteForce:      BruteForceConfig{Enabled: true, BruteForceConfig: detect.DefaultBruteForce()},
 		},
+		Suppress:   []detect.Suppression{},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
 		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
 		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 1_000_000},

@@ -128,9 +128,12 @@ func (f *Folder) volumes(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 	}
 }
 
-// attack reports whether a record can be part of an attack's ingress: replies
-// to our own connections can't.
-func attack(flow *enrich.Flow) bool { return flow.Direction == flowlog.Ingress && !flow.Reply }
+// attack reports whether a record can be part of an attack's ingress. Replies to
+// our own connections can't, and neither can what a host of our own sends out
+// through this interface, as through a NAT gateway's.
+func attack(flow *enrich.Flow) bool {
+	return flow.Direction == flowlog.Ingress && !flow.Reply && (flow.TargetInternal || !flow.SourceInternal)
+}
 
 // load marks the interface as covered in a pane, and counts ingress for the
 // spike rule: all of a record in the first of its panes, in the others what

@@ -9,16 +9,16 @@ import "math"
 // of the hour's usual mean: what may be, and what is an attack. Sums that go
 // below zero start again there.
 //
-// What is usual is the mean of the same hour of the days before, an average with
-// weight 0.4 for the newest day, and not the recent level, which an attack that
-// lasts would raise.
+// What is usual is the mean of this hour on the days before, and not the recent
+// level, which an attack that lasts would raise: of the last three days the
+// second largest, each day's being the largest from the hour before to the hour
+// after. So one attack can't raise it, and what came on two days is usual.
 
 const (
-	driftBound  = 7.0 // of the sum: e^-7 at the boundary of what may be
-	driftPanes  = 2   // at least so many panes in a row raised it
-	driftRatio  = 3   // the pane itself is at least so many times the usual
-	driftWeight = 0.4 // of the newest day in an hour's mean
-	crowdRatio  = 5   // driftRatio, of a pane that looks like a crowd
+	driftBound = 7.0 // of the sum: e^-7 at the boundary of what may be
+	driftPanes = 2   // at least so many panes in a row raised it
+	driftRatio = 3   // the pane itself is at least so many times the usual
+	crowdRatio = 5   // driftRatio, of a pane that looks like a crowd
 )
 
 // hypotheses are the multiples of the usual mean that are told apart.
@@ -32,46 +32,28 @@ var (
 	crowdDrift = hypotheses{4.5, 9}
 )
 
-// trend is the mean of each hour of the day, and the sum of the test.
+// trend is the means of the hours, and the score of the test.
 type trend struct {
-	hours [24]float32 // mean of a pane; unknown before the first day
-	days  [24]uint8   // behind it, up to 2
-	sum   float64     // of the current hour's panes
+	means season
+	sum   float64 // of the current hour's panes
 	n     int
-	score float64 // of the test
-	run   int     // panes in a row that raised it
+	score float64
+	run   int // panes in a row that raised it
 }
 
-// usual returns the mean around an hour, the largest of it and its neighbours,
-// and whether it rests on two days.
-func (t *trend) usual(h int64) (mean float64, ok bool) {
-	at := int(h%24+24) % 24
-	if t.days[at] < leastDays {
-		return 0, false
-	}
-	mean = float64(t.hours[at])
-	for _, beside := range [...]int{(at + 23) % 24, (at + 1) % 24} {
-		if t.days[beside] > 0 {
-			mean = math.Max(mean, float64(t.hours[beside]))
-		}
-	}
-	return math.Max(1, mean), true
+// add takes a pane of the current hour.
+func (t *trend) add(x int64) {
+	t.sum += float64(x)
+	t.n++
 }
 
-// turn ends an hour.
-func (t *trend) turn(h int64) bool {
-	if t.n == 0 {
-		return false
+// turn ends hour from: to is the current one now.
+func (t *trend) turn(from, to int64) {
+	if t.n > 0 {
+		t.means[t.means.slot(from)] = float32(t.sum / float64(t.n))
 	}
-	at, mean := int(h%24+24)%24, t.sum/float64(t.n)
-	if t.days[at] == 0 {
-		t.hours[at] = float32(mean)
-	} else {
-		t.hours[at] += driftWeight * (float32(mean) - t.hours[at])
-	}
-	t.days[at] = min(leastDays, t.days[at]+1)
+	t.means.advance(from, to)
 	t.sum, t.n = 0, 0
-	return true
 }
 
 // take adds a pane to the score: x in place of the usual mean mu, with size
@@ -96,13 +78,13 @@ func (t *trend) drifts(x int64, mu, ratio, least float64) bool {
 	return t.score >= driftBound && t.run >= driftPanes && float64(x) >= ratio*mu && float64(x) >= least
 }
 
-// crowd reports whether a pane looks like many visitors more: sources rose nearly
-// as much as accepted flows did, and neither rejected nor SYN-only flows did
+// crowd reports whether a pane looks like many visitors more: at least so many
+// new sources, which rose nearly as much as accepted flows did, and neither rejected nor SYN-only flows did
 // nearly as much.
-func crowd(counts [NumMeasures]int64, usual [NumMeasures]float64) bool {
+func crowd(counts [NumMeasures]int64, usual [NumMeasures]float64, least float64) bool {
 	rise := func(m Measure) float64 { return float64(counts[m]) / math.Max(1, usual[m]) }
 	flows := rise(AcceptedFlows)
-	if flows < 1.5 || rise(UniqueSources) < 0.6*flows {
+	if flows < 1.5 || float64(counts[UniqueSources])-usual[UniqueSources] < least || rise(UniqueSources) < 0.6*flows {
 		return false
 	}
 	for _, m := range [...]Measure{RejectedFlows, SynOnlyFlows} {

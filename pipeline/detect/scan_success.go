@@ -33,13 +33,15 @@ var adminPorts = []uint16{22, 23, 445, 1433, 3306, 3389, 5432, 5900, 5985, 5986,
 
 const (
 	successMemory = 24 * 3600 // seconds that a scanner is remembered
-	successHosts  = 128       // targets of a scanner that are remembered
+	successHosts  = 128       // hosts, and ports, of a scanner that are remembered
+	// successTargets is how many targets of an hour are held: enough to decide.
+	successTargets = 256
 )
 
 // ScanSuccess is the rule scan.success: a source that scanned within the last
-// day has a session with data: on a host that it scanned or on a port that it
-// tried, with a target that had not answered it with data before it scanned. A
-// source of our own is reported for any port, one from outside only for a port of
+// day has a session with data: with a target that answered its scan, or, until an
+// hour after its last failure, on a host that it scanned or a port that it tried.
+// A target with which it had data before it scanned is none. A source of our own is reported for any port, one from outside only for a port of
 // administration.
 //
 // A source scans when it fails at nine targets more than answer it within an
@@ -56,10 +58,11 @@ type ScanSuccess struct {
 
 // scanner is a source that fails, and perhaps scans.
 type scanner struct {
-	panes    []failures                // of the last hour, ascending
+	targets  map[aggregate.Target]fate // of the last hour
 	since    int64                     // start of the pane in which it became a scanner, 0 before
 	seen     int64                     // the last pane with a failure
 	hosts    map[aggregate.Target]bool // that failed: by address, and by port
+	open     map[aggregate.Target]bool // that answered its scan, without data
 	known    map[aggregate.Target]bool // that had data before it scanned
 	internal bool
 	changed  bool
@@ -67,11 +70,11 @@ type scanner struct {
 	gone     bool
 }
 
-// failures are what a pane's targets came to, outside the own networks and
-// inside.
-type failures struct {
-	start            int64
-	failed, answered [2]int
+// fate is what became of a target in the last hour.
+type fate struct {
+	pane     int64 // start of the last pane with it
+	answered bool  // in any of them
+	own      bool  // it is in the own networks
 }
 
 // NewScanSuccess returns the rule for panes of this length. The configuration
@@ -147,49 +150,67 @@ func (r *ScanSuccess) look(c *Contact, pane *Pane) *strike {
 		return nil
 	}
 	if s == nil {
-		s = &scanner{hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool), internal: c.Internal}
+		s = &scanner{targets: make(map[aggregate.Target]fate), hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool), open: make(map[aggregate.Target]bool), internal: c.Internal}
 		r.sources[key] = s
 	}
 	if failing > 0 {
 		s.seen, s.changed = pane.Start, true
-		s.panes = append(s.panes, failuresOf(c, pane))
 	}
-	s.panes = slices.DeleteFunc(s.panes, func(f failures) bool { return f.start <= pane.Start-hour })
-	before := s.since != 0 && s.since < pane.Start
 	if s.since == 0 {
-		for side := range 2 {
-			failed, answered := 0, 0
-			for _, f := range s.panes {
-				failed, answered = failed+f.failed[side], answered+f.answered[side]
-			}
-			if failed >= r.cfg.MinFailed && float64(failed-answered)*scanWeight >= math.Log(1/1e-5) {
-				s.since, s.changed = pane.Start, true
-			}
+		s.meet(c, pane)
+		if s.scans(r.cfg.MinFailed) {
+			s.since, s.changed = pane.Start, true
+			s.targets = make(map[aggregate.Target]fate)
 		}
 	}
-	return r.sessions(key, s, c, before, pane)
+	return r.sessions(key, s, c, pane)
 }
 
-func failuresOf(c *Contact, pane *Pane) failures {
-	f := failures{start: pane.Start}
+// meet takes a pane's targets into those of the last hour.
+func (s *scanner) meet(c *Contact, pane *Pane) {
+	for t, f := range s.targets {
+		if f.pane <= pane.Start-hour {
+			delete(s.targets, t)
+			s.changed = true
+		}
+	}
 	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+		o := e.Outcome(t.Protocol)
+		have, known := s.targets[t]
+		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !known && len(s.targets) >= successTargets {
+			return
+		}
+		have.pane, have.answered, have.own = pane.Start, have.answered || o == aggregate.Answered, pane.own(t.Addr)
+		s.targets[t], s.changed = have, true
+	})
+}
+
+// scans reports whether the targets of the last hour make a scan, inside the own
+// networks or outside.
+func (s *scanner) scans(least int) bool {
+	var failed, answered [2]int
+	for _, f := range s.targets {
 		side := 0
-		if pane.own(t.Addr) {
+		if f.own {
 			side = 1
 		}
-		switch e.Outcome(t.Protocol) {
-		case aggregate.Failed, aggregate.Pending:
-			f.failed[side]++
-		case aggregate.Answered:
-			f.answered[side]++
+		if f.answered {
+			answered[side]++
+		} else {
+			failed[side]++
 		}
-	})
-	return f
+	}
+	for side := range 2 {
+		if failed[side] >= least && float64(failed[side]-answered[side])*scanWeight >= math.Log(1/1e-5) {
+			return true
+		}
+	}
+	return false
 }
 
 // sessions notes what a contact's targets came to, and returns the session that
 // is news, if there is one.
-func (r *ScanSuccess) sessions(key sourceKey, s *scanner, c *Contact, before bool, pane *Pane) *strike {
+func (r *ScanSuccess) sessions(key sourceKey, s *scanner, c *Contact, pane *Pane) *strike {
 	var news []aggregate.Target
 	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
 		switch o := e.Outcome(t.Protocol); {
@@ -197,17 +218,20 @@ func (r *ScanSuccess) sessions(key sourceKey, s *scanner, c *Contact, before boo
 			s.note(s.hosts, aggregate.Target{Addr: t.Addr})
 			s.note(s.hosts, aggregate.Target{Port: t.Port, Protocol: t.Protocol})
 		case o == aggregate.Answered && e&aggregate.Data != 0:
-			if !before {
+			if s.since == 0 {
 				s.note(s.known, t)
 			} else if !s.known[t] {
 				news = append(news, t)
 			}
+		case o == aggregate.Answered && s.since != 0:
+			s.note(s.open, t)
 		}
 	})
 	slices.SortFunc(news, func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
 	for _, t := range news {
+		recent := pane.Start-s.seen <= hour
 		scanned := s.hosts[aggregate.Target{Addr: t.Addr}] || s.hosts[aggregate.Target{Port: t.Port, Protocol: t.Protocol}]
-		if scanned && (c.Internal || slices.Contains(adminPorts, t.Port)) {
+		if (s.open[t] || recent && scanned) && (c.Internal || slices.Contains(adminPorts, t.Port)) {
 			return r.finding(key, s, c, t, pane)
 		}
 	}
@@ -233,7 +257,8 @@ func (r *ScanSuccess) expire(start int64) {
 func (r *ScanSuccess) drop(key sourceKey) {
 	if s := r.sources[key]; s.stored {
 		s.gone = true
-		s.hosts, s.known, s.panes, s.since, s.seen = map[aggregate.Target]bool{}, map[aggregate.Target]bool{}, nil, 0, 0
+		s.hosts, s.known, s.open, s.since, s.seen = make(map[aggregate.Target]bool), make(map[aggregate.Target]bool), make(map[aggregate.Target]bool), 0, 0
+		s.targets = make(map[aggregate.Target]fate)
 		return
 	}
 	delete(r.sources, key)
@@ -343,21 +368,20 @@ func (s *scanner) encode() []byte {
 	e.bool(s.internal)
 	e.int(s.since)
 	e.int(s.seen)
-	e.uint(uint64(len(s.panes)))
-	for _, f := range s.panes {
-		e.int(f.start)
-		for side := range 2 {
-			e.uint(uint64(f.failed[side]))
-			e.uint(uint64(f.answered[side]))
-		}
+	met := slices.SortedFunc(maps.Keys(s.targets), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
+	e.uint(uint64(len(met)))
+	for _, t := range met {
+		f := s.targets[t]
+		e.target(t)
+		e.int(f.pane)
+		e.bool(f.answered)
+		e.bool(f.own)
 	}
-	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known} {
+	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known, s.open} {
 		targets := slices.SortedFunc(maps.Keys(set), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
 		e.uint(uint64(len(targets)))
 		for _, t := range targets {
-			e.string(string(t.Addr.AsSlice()))
-			e.uint(uint64(t.Port))
-			e.byte(t.Protocol)
+			e.target(t)
 		}
 	}
 	return e
@@ -387,25 +411,14 @@ func (r *ScanSuccess) restore(key, value []byte) error {
 	}
 	d := decoder{rest: value}
 	s := &scanner{internal: d.bool(), since: d.int(), seen: d.int(), stored: true,
-		hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool)}
-	for range d.number(1000) {
-		f := failures{start: d.int()}
-		for side := range 2 {
-			f.failed[side], f.answered[side] = int(d.number(math.MaxInt32)), int(d.number(math.MaxInt32))
-		}
-		s.panes = append(s.panes, f)
+		targets: make(map[aggregate.Target]fate), hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool), open: make(map[aggregate.Target]bool)}
+	for range d.number(successTargets + 1) {
+		t := d.target()
+		s.targets[t] = fate{pane: d.int(), answered: d.bool(), own: d.bool()}
 	}
-	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known} {
+	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known, s.open} {
 		for range d.number(2*successHosts + 1) {
-			var t aggregate.Target
-			if b := d.string(); b != "" {
-				addr := decoder{}
-				var e encoder
-				e.string(b)
-				addr.rest = e
-				t.Addr = addr.addr()
-			}
-			t.Port, t.Protocol = uint16(d.number(math.MaxUint16+1)), d.byte()
+			t := d.target()
 			set[t] = true
 		}
 	}

@@ -49,8 +49,6 @@ type ingress struct {
 	tested         int64 // start of the last pane with a test
 	seasonFrom     int64 // no seasonal baseline before
 	hour           int64 // the latest that the seasons hold
-	lastHour       int64 // the one before, when a pane turned it
-	turned         bool  // the pane is the first of its hour
 	measures       [NumMeasures]baseline
 	incident       *incident
 
@@ -124,7 +122,7 @@ func (s *Spike) ingress(key Key, start int64) *ingress {
 func (s *Spike) newIngress(key Key, start int64) *ingress {
 	in := &ingress{Key: key, first: start, tested: math.MinInt64, hour: start / hour}
 	for m := range in.measures {
-		in.measures[m] = baseline{phi: priorPhi, peaks: s.calendar.empty()}
+		in.measures[m] = baseline{phi: priorPhi, peaks: s.calendar.empty(), trend: trend{means: s.calendar.empty()}}
 	}
 	s.interfaces[key] = in
 	return in
@@ -206,7 +204,10 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
 		x, floor := float64(counts[m]), s.cfg.floor(m)
 		t.cand[m] = t.lnP[m] < s.lnA && x >= ratio*e.mu && x-e.mu >= floor
-		alone := x >= strong*e.mu && x-e.mu >= strongRatio*floor
+		// So strong that it needs no second pane: against what is expected,
+		// or against the hour's usual mean and well above its peaks.
+		alone := x >= strong*e.mu || t.usual[m] > 0 && x >= strong*t.usual[m] && x >= strong/2*e.mu
+		alone = alone && x-e.mu >= strongRatio*floor
 		t.hit[m] = t.cand[m] && (alone || adjacent && b.cand)
 		t.confirms = t.confirms || t.hit[m] && !alone
 		if t.usual[m] > 0 {
@@ -225,11 +226,15 @@ func (s *Spike) look(in *ingress, t *tested, start int64) {
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		usual[m] = b.m
-		if mean, ok := b.trend.usual(start / hour); ok && start-in.first >= learningFor && start >= in.seasonFrom {
-			t.usual[m], usual[m] = mean, mean
+		if start-in.first < learningFor || start < in.seasonFrom {
+			continue
+		}
+		if mean, days := s.calendar.peak(b.trend.means, start/hour, in.hour); days >= leastDays {
+			t.usual[m] = math.Max(1, mean)
+			usual[m] = t.usual[m]
 		}
 	}
-	t.crowd = crowd(t.counts, usual)
+	t.crowd = crowd(t.counts, usual, s.cfg.floor(UniqueSources))
 }
 
 // follow takes a measure's pane into the drift test.
@@ -281,13 +286,13 @@ func (in *ingress) remember(counts *[NumMeasures]int64, start int64) {
 		b.recent[in.seen%recentPanes] = counts[m]
 		if h > in.hour {
 			b.peaks.advance(in.hour, h)
+			b.trend.turn(in.hour, h)
 		}
+		b.trend.add(counts[m])
 		if b.peaks.raise(h, counts[m]) || h > in.hour {
 			in.peaksChanged = true
 		}
 	}
-	in.turned = h > in.hour
-	in.lastHour = in.hour
 	in.hour = max(in.hour, h)
 	in.seen++
 }
@@ -303,13 +308,6 @@ func (s *Spike) learn(in *ingress, t *tested) {
 			b.relevel()
 		case t.done && calm && !t.cand[m]:
 			b.learn(t.counts[m], s.rates)
-		}
-		if in.turned && b.trend.turn(in.lastHour) {
-			in.peaksChanged = true
-		}
-		if calm && !t.cand[m] && !t.hit[m] {
-			b.trend.sum += float64(t.counts[m])
-			b.trend.n++
 		}
 	}
 }

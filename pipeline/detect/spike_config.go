@@ -31,7 +31,7 @@ type SpikeConfig struct {
 
 // DefaultSpike returns the defaults: quiet.
 func DefaultSpike() SpikeConfig {
-	return SpikeConfig{Profile: QuietProfile, FalseFindings: 1, MinCounts: 50, MinBytes: 5 << 20}
+	return SpikeConfig{Profile: QuietProfile, FalseFindings: 1, MinCounts: 100, MinBytes: 5 << 20}
 }
 
 // Validate returns all that is wrong, each naming its key.
@@ -79,6 +79,6 @@ func (c *SpikeConfig) floor(m Measure) float64 {
 	return float64(c.MinCounts)
 }
 
-// packetsPerCount is how many packets weigh as much as one flow or source: fifty
-// packets are a single page.
-const packetsPerCount = 20
+// packetsPerCount is how many packets weigh as much as one flow or source: a page
+// takes some dozens.
+const packetsPerCount = 10

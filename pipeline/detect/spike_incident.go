@@ -71,7 +71,7 @@ func (in *ingress) shift(now int64) {
 	for m := range in.measures {
 		in.measures[m].relevel()
 		in.measures[m].cand = false
-		in.measures[m].trend = trend{} // it starts anew
+		in.measures[m].trend.score, in.measures[m].trend.run = 0, 0
 	}
 	in.seasonFrom = now + seasonOutFor
 }

@@ -124,10 +124,8 @@ func (in *ingress) encodePeaks() []byte {
 			// Rounded to 24 bits they still are whole numbers.
 			e.uint(uint64(int64(x) + 1))
 		}
-		t := &in.measures[m].trend
-		for h := range t.hours {
-			e.float(float64(t.hours[h]))
-			e.byte(t.days[h])
+		for _, x := range in.measures[m].trend.means {
+			e.uint(uint64(math.Float32bits(x + 1)))
 		}
 	}
 	return e
@@ -144,9 +142,13 @@ func (in *ingress) decodePeaks(value []byte) error {
 		for i := range peaks {
 			peaks[i] = float32(d.number(math.MaxInt64) - 1)
 		}
-		t := &in.measures[m].trend
-		for h := range t.hours {
-			t.hours[h], t.days[h] = float32(d.float()), min(leastDays, d.byte())
+		means := in.measures[m].trend.means
+		for i := range means {
+			x := math.Float32frombits(uint32(d.number(math.MaxUint32+1))) - 1
+			if !(x >= absent && x <= math.MaxFloat32) {
+				d.fail()
+			}
+			means[i] = x
 		}
 	}
 	return d.end("peaks")

@@ -6,6 +6,8 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
 // encoder appends plain values in the order in which a decoder reads them.
@@ -131,6 +133,26 @@ func (d *decoder) addr() netip.Addr {
 		d.fail()
 	}
 	return a
+}
+
+// target appends a target; its address may be the zero one.
+func (e *encoder) target(t aggregate.Target) {
+	e.string(string(t.Addr.AsSlice()))
+	e.uint(uint64(t.Port))
+	e.byte(t.Protocol)
+}
+
+func (d *decoder) target() aggregate.Target {
+	var t aggregate.Target
+	if b := d.string(); b != "" {
+		a, ok := netip.AddrFromSlice([]byte(b))
+		if !ok {
+			d.fail()
+		}
+		t.Addr = a
+	}
+	t.Port, t.Protocol = uint16(d.number(math.MaxUint16+1)), d.byte()
+	return t
 }
 
 // end returns an error unless all was read and nothing was broken.

@@ -137,6 +137,9 @@ func (p *planner) put(c *course) bool {
 		}
 	}
 	start := (max(at.free, needs) + time.Duration(p.rng.IntN(90))*time.Minute).Truncate(time.Minute)
+	if kind.Kind == "pulse" { // within a single pane
+		start = start.Truncate(5 * time.Minute)
+	}
 	if kind.Kind == "nightly-job" {
 		start = 0
 		for _, s := range p.all { // once a site
