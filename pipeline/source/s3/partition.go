@@ -220,10 +220,10 @@ func (p *partition) read(ctx context.Context) (payload pipeline.Payload, ok bool
 			continue
 		}
 		data, off := r.chunk, r.after
-		fresh := append(r.given[:0], r.header...)
-		r.header = nil
-		r.chunk, r.after = append(fresh, chunk[max(0, min(r.from-before, int64(len(chunk)))):]...), after
-		r.given = data
+		fresh := r.given[:0] // no longer in use: this is the next call
+		fresh = append(fresh, r.header...)
+		fresh = append(fresh, chunk[max(0, min(r.from-before, int64(len(chunk)))):]...)
+		r.header, r.given, r.chunk, r.after = nil, data, fresh, after
 		if data == nil {
 			continue
 		}
