@@ -109,10 +109,13 @@ func (f *front) run(ctx context.Context) error {
 			}
 		}
 		f.idleness(&batch)
-		if len(batch.Payloads) == 0 || time.Since(f.began) >= sliceTime {
+		if batch.Urgent || len(batch.Payloads) == 0 || time.Since(f.began) >= sliceTime {
 			if err := f.cut(ctx, false); err != nil {
 				return err
 			}
+		}
+		if batch.Urgent {
+			f.p.back.hurry()
 		}
 		if err := f.hold(ctx); err != nil {
 			return err

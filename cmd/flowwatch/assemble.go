@@ -24,7 +24,9 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
+	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks"
 	filesink "github.com/flowwatch/flowwatch/sinks/file"
 	promsink "github.com/flowwatch/flowwatch/sinks/prometheus"
@@ -169,6 +171,10 @@ func (s *service) openSources(e *env) error {
 		switch {
 		case c.Kinesis != nil:
 			source, err = kinesis.New(c.Kinesis.Config, kinesis.Dependencies{Log: s.log, Registerer: s.registry})
+		case c.Firehose != nil:
+			source, err = firehose.New(c.Firehose.Config, firehose.Dependencies{Log: s.log, Registerer: s.registry})
+		case c.S3 != nil:
+			source, err = s3.New(c.S3.Config, s3.Dependencies{Log: s.log, Registerer: s.registry})
 		default:
 			source, err = file.Open(file.Config{
 				Name: fileSourceName(c.File.Paths), Paths: c.File.Paths, Stdin: e.Stdin,
@@ -178,9 +184,21 @@ func (s *service) openSources(e *env) error {
 		if err != nil {
 			return usageError{fmt.Errorf("sources[%d]: %w", i, err)}
 		}
-		s.inputs = append(s.inputs, pipeline.Input{Source: source, Formats: formats, Lateness: s.cfg.Windows.AllowedLateness})
+		s.inputs = append(s.inputs, pipeline.Input{Source: source, Formats: formats, Lateness: s.cfg.lateness(c)})
 	}
 	return nil
+}
+
+// deliveredLateness is the allowed lateness of sources behind a buffer that
+// holds records for minutes, unless windows.allowed_lateness allows more.
+const deliveredLateness = 25 * time.Minute
+
+// lateness is how late the records of a source may be.
+func (c *Config) lateness(source *SourceConfig) time.Duration {
+	if source.Firehose != nil || source.S3 != nil {
+		return max(c.Windows.AllowedLateness, deliveredLateness)
+	}
+	return c.Windows.AllowedLateness
 }
 
 // fileSourceName names a source by what it reads and not by its place in the

@@ -29,6 +29,8 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("listen: %w", err))
 	}
 	errs = append(errs, duplicates("sources", "kinesis.stream", c.Sources, SourceConfig.stream)...)
+	errs = append(errs, duplicates("sources", "firehose.listen", c.Sources, SourceConfig.endpoint)...)
+	errs = append(errs, duplicates("sources", "s3.queue_url", c.Sources, SourceConfig.queue)...)
 	errs = append(errs, duplicates("sinks", "name", c.Sinks, SinkConfig.name)...)
 	errs = append(errs, duplicates("sinks", "file.path", c.Sinks, SinkConfig.path)...)
 	errs = append(errs, duplicates("views", "name", c.Views, func(v aggregate.View) string { return v.Name })...)
@@ -81,10 +83,24 @@ func (c SourceConfig) kinds() (set []string) {
 	if c.Kinesis != nil {
 		set = append(set, "kinesis")
 	}
+	if c.Firehose != nil {
+		set = append(set, "firehose")
+	}
+	if c.S3 != nil {
+		set = append(set, "s3")
+	}
 	if c.File != nil {
 		set = append(set, "file")
 	}
 	return set
+}
+
+// endpoint returns the address of a Firehose endpoint.
+func (c SourceConfig) endpoint() string {
+	if c.Firehose == nil {
+		return ""
+	}
+	return c.Firehose.Listen
 }
 
 // stream returns the name of a stream, which a configuration may read once.
@@ -93,6 +109,14 @@ func (c SourceConfig) stream() string {
 		return ""
 	}
 	return c.Kinesis.Stream
+}
+
+// queue returns the URL of a queue.
+func (c SourceConfig) queue() string {
+	if c.S3 == nil {
+		return ""
+	}
+	return c.S3.QueueURL
 }
 
 // Validate judges how often committed state is written.
@@ -105,7 +129,7 @@ func (c *CheckpointConfig) Validate() error {
 
 // Validate judges the kind and the formats.
 func (c *SourceConfig) Validate() error {
-	errs := []error{oneKind(c.kinds(), "kinesis, file")}
+	errs := []error{oneKind(c.kinds(), "kinesis, firehose, s3, file")}
 	for i, format := range c.Format {
 		if _, err := flowlog.ParseLayout(format); err != nil {
 			errs = append(errs, fmt.Errorf("format[%d]: %w", i, err))

@@ -31,14 +31,22 @@ const (
 )
 
 var keyTexts = map[string]keyText{
-	"sources":                             {"at least one; each with one of `kinesis` and `file`", "what is read"},
 	"sources[].kinesis.stream":            {"1 to 128 letters, digits, `_` `.` `-`, or an ARN; each stream once", "the data stream's name, or its ARN, which a stream of another account needs. Positions are kept under what stands here"},
+	"sources":                             {"at least one; each with one of `kinesis`, `firehose`, `s3` and `file`", "what is read"},
 	"sources[].kinesis.region":            {"a region like eu-central-1", "by default that of the AWS environment or profile"},
 	"sources[].kinesis.start":             {"`latest`, `trim_horizon` or an RFC 3339 time", "where a stream begins that has no committed position"},
 	"sources[].kinesis.consumer":          {"`polling`", "how records are read"},
 	"sources[].kinesis.endpoint":          {"an http or https URL", "a local server in place of AWS"},
 	"sources[].kinesis.role_arn":          {"the ARN of an IAM role", "a role to assume for every call; by default none"},
 	"sources[].kinesis.external_id":       {"2 to 1224 characters; with `role_arn`", "the external ID that the role's trust policy asks for"},
+	"sources[].firehose.listen":           {"`host:port`, each once", "where the endpoint listens. Firehose itself only calls public HTTPS on port 443; see sources.md"},
+	"sources[].firehose.access_key":       {"the stream's access key", "a request without it is refused"},
+	"sources[].firehose.tls.cert":         {"a PEM file", "the certificate with its chain; read again when it changes"},
+	"sources[].firehose.tls.key":          {"a PEM file", "its key"},
+	"sources[].firehose.bodies":           {"1 to 64", "requests held in memory at a time, each up to 64 MiB"},
+	"sources[].s3.queue_url":              {"an http or https URL, each once", "the SQS queue that announces objects"},
+	"sources[].s3.region":                 {"a region like eu-central-1", "by default that of the AWS environment or profile"},
+	"sources[].s3.endpoint":               {"an http or https URL", "a local server of SQS and S3 in place of AWS"},
 	"sources[].file.paths":                {"files, folders, globs; `-` is standard input", "what is read, each file to its end"},
 	"sources[].file.follow":               {"false", "reading on when a file grows is not available in this version"},
 	"sources[].format":                    {"field lists, or one", "the fields of lines without a header, in order, separated by blanks or commas; version 2's default is always known. Of several, the first that fits a line reads it. `${name}` is AWS's way to write a field here, and no environment variable"},
@@ -194,7 +202,7 @@ func docAccepts(v reflect.Value, tag string) string {
 
 // unset are the keys whose default stands elsewhere or is none by nature.
 var unset = map[string]string{
-	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required",
+	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required", "sources[].s3.region": "environment", "sources[].s3.endpoint": "AWS", "sources[].firehose.tls.cert": "none", "sources[].firehose.tls.key": "none",
 	"networks.allow_lists": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
 	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].slack.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",

@@ -8,7 +8,9 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks/file"
 	"github.com/flowwatch/flowwatch/sinks/slack"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
@@ -34,8 +36,10 @@ type Config struct {
 
 // SourceConfig is one item of sources: exactly one kind is set.
 type SourceConfig struct {
-	Kinesis *KinesisConfig `yaml:"kinesis"`
-	File    *FileConfig    `yaml:"file"`
+	Kinesis  *KinesisConfig  `yaml:"kinesis"`
+	Firehose *FirehoseConfig `yaml:"firehose"`
+	S3       *S3Config       `yaml:"s3"`
+	File     *FileConfig     `yaml:"file"`
 	// Format holds the field lists of records without a header line, beside
 	// the default format, which is always known. ${name} is AWS's way to write
 	// a field here, and no environment variable.
@@ -49,6 +53,19 @@ type KinesisConfig struct {
 
 // SetDefaults gives the keys that may be left out their values.
 func (c *KinesisConfig) SetDefaults() { c.Config = kinesis.DefaultConfig() }
+
+// FirehoseConfig is an HTTP endpoint that Amazon Data Firehose delivers to.
+type FirehoseConfig struct {
+	firehose.Config `yaml:",inline"`
+}
+
+// SetDefaults gives the keys that may be left out their values.
+func (c *FirehoseConfig) SetDefaults() { c.Config = firehose.DefaultConfig() }
+
+// S3Config is a queue that announces objects to read.
+type S3Config struct {
+	s3.Config `yaml:",inline"`
+}
 
 // FileConfig is a set of files to read.
 type FileConfig struct {
