@@ -49,7 +49,6 @@ func families(t *testing.T) []family {
 	push.SetDefaults()
 	push.Listen, push.AccessKey = "127.0.0.1:0", "key"
 	queue := &S3Config{}
-	queue.SetDefaults()
 	queue.QueueURL, queue.Region, queue.Endpoint = "http://127.0.0.1:1/1/queue", "eu-central-1", "http://127.0.0.1:1"
 	cfg.Sources = []SourceConfig{{Kinesis: stream}, {Firehose: push}, {S3: queue}}
 	s, err := assemble(context.Background(), &w.env, &cfg)
