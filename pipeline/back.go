@@ -47,7 +47,7 @@ type back struct {
 	raised       []detect.Finding
 	suppressor   *suppressor
 	outlets      *outlets
-	incidents    map[string]Incident // open, by uid
+	incidents    map[string]*detect.Finding // the last event of each that is open, by uid
 	commits      uint64              // number of the last commit
 	windowsSaved bool
 	stale        [][]byte               // prefixes of committed state that the next commit forgets
@@ -61,7 +61,7 @@ func newBack(p *Pipeline) *back {
 	b := &back{
 		p: p, moved: make(chan struct{}), marks: newWatermarks(), awaited: make(map[string]bool),
 		open: aggregate.NewPartial(p.plan), pending: aggregate.NewPartial(p.plan),
-		counters: newCounters(), late: make(map[int64]int64), retired: make(map[Partition]Position), incidents: make(map[string]Incident), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
+		counters: newCounters(), late: make(map[int64]int64), retired: make(map[Partition]Position), incidents: make(map[string]*detect.Finding), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
 	}
 	for i, v := range p.plan.Views() {
 		b.totals = append(b.totals, newTotals(p.plan, i, v))

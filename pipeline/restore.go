@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
 )
 
 // restore takes up the committed state: there is no other truth. State that
@@ -61,11 +62,12 @@ func (r *restorer) visit(key, value []byte) error {
 	case keyGauges:
 		return r.gauge(rest, value)
 	case keyIncident:
-		var i Incident
-		if err := decodeInto(&i, key, value); err != nil {
+		f := new(detect.Finding)
+		if err := decodeInto(f, key, value); err != nil {
 			return err
 		}
-		b.incidents[rest] = i
+		f.UID = rest // a state from before the whole event was kept has it here alone
+		b.incidents[rest] = f
 	case keyHushed:
 		return b.suppressor.restore(rest, value)
 	case keyRule:
