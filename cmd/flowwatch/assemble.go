@@ -243,7 +243,10 @@ func (s *service) openSinks(e *env) ([]pipeline.Outlet, error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
-		box := sinks.NewOutbox(sink, outboxOf(c, least), sinks.OutboxDeps{Logger: s.log, Metrics: metrics})
+		box := sinks.NewOutbox(sink, outboxOf(c, least), sinks.OutboxDeps{
+			Logger: s.log, Metrics: metrics,
+			Open: func() []*detect.Finding { return s.pipeline.Published().Open },
+		})
 		s.outboxes = append(s.outboxes, box)
 		outlets = append(outlets, outlet{box})
 	}
