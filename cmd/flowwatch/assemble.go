@@ -262,7 +262,7 @@ func outboxOf(c *SinkConfig, least detect.Severity) sinks.OutboxConfig {
 		o.Batch, o.Timeout = c.Webhook.Batch, c.Webhook.Timeout+time.Second
 	}
 	if c.Slack != nil {
-		o.Batch = 1 // the same: a message is a request
+		o.Batch, o.Timeout = 1, c.Slack.Timeout+time.Second // the same: a message is a request
 	}
 	return o
 }
