@@ -11,6 +11,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/pipeline/source/s3"
+	"github.com/flowwatch/flowwatch/sinks/alertmanager"
 	"github.com/flowwatch/flowwatch/sinks/file"
 	"github.com/flowwatch/flowwatch/sinks/slack"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
@@ -148,13 +149,14 @@ type BruteForceConfig struct {
 
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
-	Stdout      *struct{}       `yaml:"stdout"`
-	File        *file.Config    `yaml:"file"`
-	Webhook     *webhook.Config `yaml:"webhook"`
-	Slack       *slack.Config   `yaml:"slack"`
-	Name        string          `yaml:"name"` // unique; by default the kind
-	MinSeverity string          `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
-	Rules       []string        `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
+	Stdout       *struct{}            `yaml:"stdout"`
+	File         *file.Config         `yaml:"file"`
+	Webhook      *webhook.Config      `yaml:"webhook"`
+	Alertmanager *alertmanager.Config `yaml:"alertmanager"`
+	Slack        *slack.Config        `yaml:"slack"`
+	Name         string               `yaml:"name"` // unique; by default the kind
+	MinSeverity  string               `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
+	Rules        []string             `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
 }
 
 // SetDefaults gives the keys that may be left out their values.
