@@ -48,7 +48,7 @@ type back struct {
 	suppressor   *suppressor
 	outlets      *outlets
 	incidents    map[string]*detect.Finding // the last event of each that is open, by uid
-	commits      uint64              // number of the last commit
+	commits      uint64                     // number of the last commit
 	windowsSaved bool
 	stale        [][]byte               // prefixes of committed state that the next commit forgets
 	gone         [][]byte               // and single keys
