@@ -9,8 +9,10 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/sinks"
 	"github.com/flowwatch/flowwatch/sinks/alertmanager"
+	"github.com/flowwatch/flowwatch/sinks/eventbridge"
 	filesink "github.com/flowwatch/flowwatch/sinks/file"
 	"github.com/flowwatch/flowwatch/sinks/slack"
+	"github.com/flowwatch/flowwatch/sinks/sns"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
@@ -81,6 +83,10 @@ func (s *service) openSink(e *env, c *SinkConfig) (sinks.Sink, error) {
 		sink, err = webhook.New(*c.Webhook, webhook.Deps{Name: c.Name, Encode: encodeOCSF})
 	case c.Alertmanager != nil:
 		sink, err = alertmanager.New(*c.Alertmanager, alertmanager.Deps{Name: c.Name, Log: s.log})
+	case c.SNS != nil:
+		return sns.New(*c.SNS, sns.Deps{Name: c.Name, Encode: encodeOCSF})
+	case c.EventBridge != nil:
+		return eventbridge.New(*c.EventBridge, eventbridge.Deps{Name: c.Name, Encode: encodeOCSF})
 	case c.Slack != nil:
 		sink, err = slack.New(*c.Slack, slack.Deps{Name: c.Name})
 	default:

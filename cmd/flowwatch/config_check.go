@@ -203,6 +203,12 @@ func (c SinkConfig) kinds() (set []string) {
 	if c.Alertmanager != nil {
 		set = append(set, "alertmanager")
 	}
+	if c.SNS != nil {
+		set = append(set, "sns")
+	}
+	if c.EventBridge != nil {
+		set = append(set, "eventbridge")
+	}
 	if c.Slack != nil {
 		set = append(set, "slack")
 	}
@@ -229,7 +235,7 @@ var sinkName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
 // Validate judges the kind, the name and the rules.
 func (c *SinkConfig) Validate() error {
-	errs := []error{oneKind(c.kinds(), "stdout, file, webhook, alertmanager, slack")}
+	errs := []error{oneKind(c.kinds(), "stdout, file, webhook, alertmanager, sns, eventbridge, slack")}
 	if c.Name != "" && !sinkName.MatchString(c.Name) {
 		errs = append(errs, fmt.Errorf("name: %q is no name; accepted: lower-case letters, digits, _ and -, a letter first", c.Name))
 	}

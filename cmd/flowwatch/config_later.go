@@ -8,8 +8,6 @@ var notYet = []string{
 	"sources[].kinesis.consumer=fan_out",
 	"sources[].file.follow=true",
 	"enrich.databases",
-	"sinks[].sns",
-	"sinks[].eventbridge",
 	"checkpoint.s3",
 	"checkpoint.leases",
 	"exchange.kinesis",

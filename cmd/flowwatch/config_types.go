@@ -12,8 +12,10 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks/alertmanager"
+	"github.com/flowwatch/flowwatch/sinks/eventbridge"
 	"github.com/flowwatch/flowwatch/sinks/file"
 	"github.com/flowwatch/flowwatch/sinks/slack"
+	"github.com/flowwatch/flowwatch/sinks/sns"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
@@ -153,6 +155,8 @@ type SinkConfig struct {
 	File         *file.Config         `yaml:"file"`
 	Webhook      *webhook.Config      `yaml:"webhook"`
 	Alertmanager *alertmanager.Config `yaml:"alertmanager"`
+	SNS          *sns.Config          `yaml:"sns"`
+	EventBridge  *eventbridge.Config  `yaml:"eventbridge"`
 	Slack        *slack.Config        `yaml:"slack"`
 	Name         string               `yaml:"name"` // unique; by default the kind
 	MinSeverity  string               `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
