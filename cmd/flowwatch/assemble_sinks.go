@@ -78,7 +78,7 @@ func (s *service) openSink(e *env, c *SinkConfig) (sinks.Sink, error) {
 	var err error
 	switch {
 	case c.File != nil:
-		sink, err = filesink.Open(*c.File, filesink.Deps{Name: c.Name, Encode: encodeOCSF})
+		sink, err = filesink.Open(c.File.sink(), filesink.Deps{Name: c.Name, Encode: encodeOCSF})
 	case c.Webhook != nil:
 		sink, err = webhook.New(*c.Webhook, webhook.Deps{Name: c.Name, Encode: encodeOCSF})
 	case c.Alertmanager != nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	filesink "github.com/flowwatch/flowwatch/sinks/file"
 )
 
 // The Validate methods return every problem joined, each beginning with the
@@ -221,6 +222,17 @@ func (c SinkConfig) name() string {
 		return kinds[0]
 	}
 	return c.Name
+}
+
+// Validate judges every key.
+func (c *FileSinkConfig) Validate() error {
+	sink := c.sink()
+	return sink.Validate()
+}
+
+// sink is what the sink itself is told.
+func (c *FileSinkConfig) sink() filesink.Config {
+	return filesink.Config{Path: c.Path, MaxSize: int64(c.MaxSize), Keep: c.Keep}
 }
 
 // path returns the file of a file sink, which only one sink may write.

@@ -109,6 +109,8 @@ var keyTexts = map[string]keyText{
 	"sinks":                               {"each with one of `stdout`, `file`, `webhook`, `alertmanager`, `sns`, `eventbridge` and `slack`; `[]` for none", "where findings go, by default to standard output"},
 	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
 	"sinks[].file.path":                   {"a file in a folder that exists; each once", "one OCSF object a line is appended"},
+	"sinks[].file.max_size":               {"at least 64KiB", "what would make the file larger goes to a new one; by default it grows without end"},
+	"sinks[].file.keep":                   {"0 to 1000", "former files kept: `path.1`, the newest, and so on. Of use with `max_size`"},
 	"sinks[].webhook.url":                 {"an http or https URL", "each finding is posted here as an OCSF object. Redirects are not followed"},
 	"sinks[].webhook.secret":              {"any text", "signs each request with HMAC-SHA256 in the header Flowwatch-Signature"},
 	"sinks[].webhook.headers":             {"a mapping of names to values", "headers added to each request, such as Authorization"},

@@ -13,7 +13,6 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks/alertmanager"
 	"github.com/flowwatch/flowwatch/sinks/eventbridge"
-	"github.com/flowwatch/flowwatch/sinks/file"
 	"github.com/flowwatch/flowwatch/sinks/slack"
 	"github.com/flowwatch/flowwatch/sinks/sns"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
@@ -152,7 +151,7 @@ type BruteForceConfig struct {
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
 	Stdout       *struct{}            `yaml:"stdout"`
-	File         *file.Config         `yaml:"file"`
+	File         *FileSinkConfig      `yaml:"file"`
 	Webhook      *webhook.Config      `yaml:"webhook"`
 	Alertmanager *alertmanager.Config `yaml:"alertmanager"`
 	SNS          *sns.Config          `yaml:"sns"`
@@ -165,6 +164,16 @@ type SinkConfig struct {
 
 // SetDefaults gives the keys that may be left out their values.
 func (c *SinkConfig) SetDefaults() { c.MinSeverity = "low" }
+
+// FileSinkConfig is a file that findings are appended to.
+type FileSinkConfig struct {
+	Path    string          `yaml:"path"`
+	MaxSize strictyaml.Size `yaml:"max_size,omitempty"`
+	Keep    int             `yaml:"keep"` // former files; of use with MaxSize
+}
+
+// SetDefaults gives the keys that may be left out their values.
+func (c *FileSinkConfig) SetDefaults() { c.Keep = 5 }
 
 // CheckpointConfig is where committed state is kept.
 type CheckpointConfig struct {
