@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -24,10 +23,13 @@ type arrivals struct {
 
 // arrived is what has come of one scenario.
 type arrived struct {
-	truth   *simulate.Truth
-	targets map[netip.AddrPort]time.Time // of a scan: when each was first seen
-	samples []sample                     // of a flood, ascending
-	sources map[netip.Addr]struct{}      // of the pane of the last sample
+	truth *simulate.Truth
+	// Of a scan: the targets that failed and answered so far, and when there
+	// were enough for an early finding.
+	failed, answered map[netip.AddrPort]struct{}
+	enough           time.Time
+	samples          []sample                // of a flood, ascending
+	sources          map[netip.Addr]struct{} // of the pane of the last sample
 }
 
 // sample is what a pane of an interface had got by a time.
@@ -48,7 +50,7 @@ func newArrivals(traffic *simulate.Generator) *arrivals {
 	truths := traffic.Truth()
 	for i := range truths {
 		if t := &truths[i]; t.Expect == simulate.ExpectFinding {
-			a.of = append(a.of, &arrived{truth: t, targets: make(map[netip.AddrPort]time.Time)})
+			a.of = append(a.of, &arrived{truth: t, failed: make(map[netip.AddrPort]struct{}), answered: make(map[netip.AddrPort]struct{})})
 		}
 	}
 	return a
@@ -82,13 +84,7 @@ func (a *arrivals) take(b *simulate.Batch) {
 func (w *arrived) take(r *flowlog.Record, at time.Time) {
 	source := r.Addr(flowlog.SrcAddr)
 	if w.truth.Rule != "spike" {
-		failing := r.Action() == flowlog.Reject || r.IntOr(flowlog.TCPFlags, 2) == 2 && r.IntOr(flowlog.Packets, 0) <= 3
-		if failing && source.String() == w.truth.Key {
-			t := netip.AddrPortFrom(r.Addr(flowlog.DstAddr), uint16(r.IntOr(flowlog.DstPort, 0)))
-			if _, known := w.targets[t]; !known {
-				w.targets[t] = at
-			}
-		}
+		w.contact(r, at)
 		return
 	}
 	if string(r.Text(flowlog.InterfaceID)) != w.truth.Key || r.FlowDirection() == flowlog.Egress {
@@ -123,11 +119,38 @@ func (w *arrived) take(r *flowlog.Record, at time.Time) {
 	}
 }
 
-// Twice the thresholds of the scan rules, as early findings need them.
+// Twice the thresholds of the scan rules, as early findings need them: of failed
+// targets, and of those by which more failed than answered.
 const (
 	neededInside  = 18
 	neededOutside = 200
+	neededMargin  = 17
 )
+
+// contact takes a record of a scanner: a target that failed, or that answered.
+func (w *arrived) contact(r *flowlog.Record, at time.Time) {
+	source, target := r.Addr(flowlog.SrcAddr), r.Addr(flowlog.DstAddr)
+	flags, tcp := r.IntOr(flowlog.TCPFlags, 2), r.IntOr(flowlog.Protocol, 0) == 6
+	switch w.truth.Key {
+	case source.String():
+		if r.Action() == flowlog.Reject || tcp && flags == 2 && r.IntOr(flowlog.Packets, 0) <= 3 {
+			w.failed[netip.AddrPortFrom(target, uint16(r.IntOr(flowlog.DstPort, 0)))] = struct{}{}
+		}
+	case target.String():
+		if (!tcp || flags&18 == 18) && source.IsPrivate() == target.IsPrivate() {
+			w.answered[netip.AddrPortFrom(source, uint16(r.IntOr(flowlog.SrcPort, 0)))] = struct{}{}
+		}
+	default:
+		return
+	}
+	least := neededInside
+	if w.truth.Rule == "scan.external" {
+		least = neededOutside
+	}
+	if w.enough.IsZero() && len(w.failed) >= least && len(w.failed)-len(w.answered) >= neededMargin {
+		w.enough = at
+	}
+}
 
 // needed returns when the last record arrived that an early finding of a truth
 // needs; zero when it never did, or for a rule without early findings.
@@ -140,27 +163,13 @@ func (a *arrivals) needed(t *simulate.Truth, i *evaluate.Incident) time.Time {
 			continue
 		}
 		switch t.Rule {
-		case "scan.internal":
-			return w.nth(max(neededInside, neededInside-1+w.truth.Answered))
-		case "scan.external":
-			return w.nth(neededOutside)
+		case "scan.internal", "scan.external":
+			return w.enough
 		case "spike":
 			return w.flooded(i)
 		}
 	}
 	return time.Time{}
-}
-
-func (w *arrived) nth(n int) time.Time {
-	var all []time.Time
-	for _, at := range w.targets {
-		all = append(all, at)
-	}
-	if len(all) < n {
-		return time.Time{}
-	}
-	slices.SortFunc(all, time.Time.Compare)
-	return all[n-1]
 }
 
 // flooded returns when the pane's first measure had come to ten times what was

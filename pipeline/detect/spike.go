@@ -16,6 +16,7 @@ const (
 	crowdLeast  = 5.0 // leastRatio, of a pane that looks like a crowd
 	aloneUsual  = 7
 	aloneLeast  = 4
+	aloneFloors = 4
 
 	learningFor  = 2 * 24 * 3600 // seconds until findings have full confidence
 	newBaseline  = 6 * 3600      // seconds open, after which it is the normal level
@@ -222,12 +223,12 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 // aloneFrom returns from where on a count is so high that no second pane is
 // needed: ten times what is expected, by ten times the floor. Where the hour's
 // usual mean is known and the pane looks like no crowd, seven times that and four
-// times what is expected, by five times the floor.
+// times what is expected, by four times the floor.
 func aloneFrom(t *tested, m Measure, floor float64) float64 {
 	mu := t.expected[m].mu
 	from := math.Max(strongRatio*mu, mu+strongRatio*floor)
 	if usual := t.usual[m]; usual > 0 && !t.crowd {
-		from = math.Min(from, max(aloneUsual*usual, aloneLeast*mu, mu+strongRatio/2*floor))
+		from = math.Min(from, max(aloneUsual*usual, aloneLeast*mu, mu+aloneFloors*floor))
 	}
 	return from
 }
