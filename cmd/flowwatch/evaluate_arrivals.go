@@ -153,9 +153,10 @@ func (w *arrived) contact(r *flowlog.Record, at time.Time) {
 }
 
 // needed returns when the last record arrived that an early finding of a truth
-// needs; zero when it never did, or for a rule without early findings.
+// needs; zero when it never did, or for a rule without early findings. A finding
+// that waited for its pane to close all the same is late by that much.
 func (a *arrivals) needed(t *simulate.Truth, i *evaluate.Incident) time.Time {
-	if a == nil || i.First.Confidence != detect.Provisional {
+	if a == nil {
 		return time.Time{}
 	}
 	for _, w := range a.of {
@@ -172,26 +173,44 @@ func (a *arrivals) needed(t *simulate.Truth, i *evaluate.Incident) time.Time {
 	return time.Time{}
 }
 
-// flooded returns when the pane's first measure had come to ten times what was
-// expected, or else the last arrival before the finding was raised.
+// flooded returns when the measure that surprised most had come to where no
+// second pane is needed, or in two panes in a row to where it is a candidate,
+// whichever was first; when neither is seen, the last arrival before the finding.
 func (w *arrived) flooded(i *evaluate.Incident) time.Time {
 	if i.First.Spike == nil || len(i.First.Spike.Measures) == 0 {
 		return time.Time{}
 	}
 	m := &i.First.Spike.Measures[0]
-	enough := m.Alone
-	last := time.Time{}
+	reached := func(pane int64, enough float64) time.Time {
+		for _, s := range w.samples {
+			x := float64(s.count[m.Measure])
+			if m.Measure == detect.Bytes {
+				x /= 1024
+			}
+			if s.pane == pane && x >= enough {
+				return s.at
+			}
+		}
+		return time.Time{}
+	}
+	var last time.Time
 	for _, s := range w.samples {
-		if s.pane != i.First.Spike.WindowStart || s.at.After(i.Raised) {
-			continue
+		if s.pane <= i.First.Spike.WindowStart && !s.at.After(i.Raised) {
+			last = s.at
 		}
-		x := float64(s.count[m.Measure])
-		if m.Measure == detect.Bytes {
-			x /= 1024
+	}
+	for pane := w.truth.Start.Unix() / arrivalsPane * arrivalsPane; pane <= i.First.Spike.WindowStart; pane += arrivalsPane {
+		if at := reached(pane, m.Alone); !at.IsZero() && at.Before(last) {
+			last = at
 		}
-		last = s.at
-		if x >= enough {
-			break
+		before, now := reached(pane-arrivalsPane, m.Least), reached(pane, m.Least)
+		if !before.IsZero() && !now.IsZero() {
+			if now.Before(before) {
+				now = before
+			}
+			if now.Before(last) {
+				last = now
+			}
 		}
 	}
 	return last
