@@ -247,7 +247,13 @@ func TestDistributedScans(t *testing.T) {
 		})
 	}
 	inBothLives(t, distributedRule, func(c *ruleCase) { // nothing is judged before twelve panes
-		c.contacts(probing(200, 2, 1000)...).want()
+		c.quiet(11).contacts(probing(200, 2, 1000)...).want()
+	})
+	inBothLives(t, distributedRule, func(c *ruleCase) { // a host that never got any: twice as many are needed
+		c.quiet(12).contacts(probing(50, 2, 1000)...).want()
+	})
+	inBothLives(t, distributedRule, func(c *ruleCase) {
+		c.quiet(12).contacts(probing(51, 2, 1000)...).want("p12 create medium #1 uid=p12 scan.distributed,vertical")
 	})
 }
 
