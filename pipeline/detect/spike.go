@@ -16,6 +16,7 @@ const (
 	crowdLeast  = 5.0 // leastRatio, of a pane that looks like a crowd
 	aloneUsual  = 7
 	aloneLeast  = 4
+	aloneFloors = 4
 
 	learningFor  = 2 * 24 * 3600 // seconds until findings have full confidence
 	newBaseline  = 6 * 3600      // seconds open, after which it is the normal level
@@ -168,6 +169,7 @@ type tested struct {
 	usual    [NumMeasures]float64
 	score    [NumMeasures]float64
 	drift    [NumMeasures]bool
+	least    [NumMeasures]float64 // from where on a count can be a candidate
 	alone    [NumMeasures]float64 // from where on a count needs no second pane
 	crowd    bool                 // it looks like a crowd
 	confirms bool                 // a hit rests on the candidate of the pane before
@@ -191,10 +193,6 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 	}
 	adjacent := in.tested == start-s.pane
 	s.look(in, &t, start)
-	ratio := leastRatio
-	if t.crowd {
-		ratio = crowdLeast
-	}
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		peak, days := 0.0, 0
@@ -205,7 +203,8 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		t.expected[m], t.phi[m] = e, b.phi
 		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
 		x, floor := float64(counts[m]), s.cfg.floor(m)
-		t.cand[m] = t.lnP[m] < s.lnA && x >= ratio*e.mu && x-e.mu >= floor
+		t.least[m] = leastFrom(&t, m, floor)
+		t.cand[m] = t.lnP[m] < s.lnA && x >= t.least[m]
 		t.alone[m] = aloneFrom(&t, m, floor)
 		alone := x >= t.alone[m]
 		t.hit[m] = t.cand[m] && (alone || adjacent && b.cand)
@@ -219,15 +218,25 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 	return t
 }
 
+// leastFrom returns from where on a count can be a candidate.
+func leastFrom(t *tested, m Measure, floor float64) float64 {
+	ratio := leastRatio
+	if t.crowd {
+		ratio = crowdLeast
+	}
+	mu := t.expected[m].mu
+	return math.Max(ratio*mu, mu+floor)
+}
+
 // aloneFrom returns from where on a count is so high that no second pane is
 // needed: ten times what is expected, by ten times the floor. Where the hour's
 // usual mean is known and the pane looks like no crowd, seven times that and four
-// times what is expected, by five times the floor.
+// times what is expected, by four times the floor.
 func aloneFrom(t *tested, m Measure, floor float64) float64 {
 	mu := t.expected[m].mu
 	from := math.Max(strongRatio*mu, mu+strongRatio*floor)
 	if usual := t.usual[m]; usual > 0 && !t.crowd {
-		from = math.Min(from, max(aloneUsual*usual, aloneLeast*mu, mu+strongRatio/2*floor))
+		from = math.Min(from, max(aloneUsual*usual, aloneLeast*mu, mu+aloneFloors*floor))
 	}
 	return from
 }
