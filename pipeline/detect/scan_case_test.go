@@ -138,6 +138,7 @@ func (c *scanCase) next(all ...tries) *scanCase {
 
 func (c *scanCase) feed(p *Pane) {
 	found := c.rule.Detect(p)
+	conforms(c.t, found)
 	c.found = append(c.found, found...)
 	for _, f := range found {
 		c.events = append(c.events, eventLine(&f))
