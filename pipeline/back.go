@@ -18,9 +18,8 @@ import (
 // the others.
 const holdBack = 3600
 
-// keptSources is how many initiators of a pane survive when there are more
-// sources than the limit.
-const keptSources = 65_536
+// crowdedEvery is how often the log says that sources are evicted.
+const crowdedEvery = time.Minute
 
 // back is the back half: it merges slices into open panes, closes panes by the
 // global watermark, runs the detectors and keeps everything that is durable.
@@ -52,6 +51,8 @@ type back struct {
 	windowsSaved bool
 	stale        [][]byte               // prefixes of committed state that the next commit forgets
 	gone         [][]byte               // and single keys
+	crowd        int                    // entries of sources that the last eviction left
+	crowded      time.Time              // when the log last said so
 	failing      error                  // what the commit in progress failed with last
 	retired      map[Partition]Position // readers that have ended since the last commit
 	urgent       chan struct{}
@@ -123,21 +124,26 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 	return nil
 }
 
-// limitSources folds the tables of external sources when open panes hold more
-// of them than the limit.
+// limitSources drops outside sources when open panes hold more entries than the
+// limit: half of them, so that it is seldom done. What is of the own networks
+// stays, and when that alone is more than the limit, only what has come since
+// the last time makes this look again.
 func (b *back) limitSources() {
 	limit := b.p.sources
-	if limit <= 0 || b.open.Entries()+b.pending.Entries() <= limit {
+	if limit <= 0 || b.open.Entries()+b.pending.Entries() <= max(limit, b.crowd+limit/2) {
 		return
 	}
-	keep := min(keptSources, limit/(4*(1+len(b.openStarts()))))
-	folded := b.open.FoldSources(keep, b.p.enricher.Internal) + b.pending.FoldSources(keep, b.p.enricher.Internal)
-	if folded == 0 {
-		return // what is left is internal, or what views count
+	evicted := aggregate.Evict(limit/2, b.p.enricher.Internal, b.open, b.pending)
+	b.crowd = b.open.Entries() + b.pending.Entries()
+	if evicted == 0 {
+		return
 	}
-	b.counters.Evicted["sources"] += int64(folded)
-	b.p.log.Warn("more sources than the limit: the smallest were folded",
-		zap.Int("limit", limit), zap.Int("kept_in_a_pane", keep), zap.Int("folded", folded))
+	if b.counters.Evicted["sources"] == 0 || b.p.clock().Sub(b.crowded) >= crowdedEvery {
+		b.crowded = b.p.clock()
+		b.p.log.Warn("more sources than the limit: those with the fewest targets and records were dropped",
+			zap.Int("limit", limit), zap.Int("evicted", evicted), zap.Int("held", b.crowd))
+	}
+	b.counters.Evicted["sources"] += int64(evicted)
 }
 
 // openStarts returns the starts of all panes that are not closed, ascending.

@@ -353,7 +353,7 @@ func FuzzDecodePane(f *testing.F) {
 	f.Add([]byte{codecVersion, 0})
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if pane, err := DecodePane(p, b); err == nil {
-			pane.Entries()
+			pane.entries()
 			for range pane.Loads().All {
 			}
 			for range pane.Contacts().All {
@@ -380,28 +380,5 @@ func TestFoldingAllocatesNothingForKnownKeys(t *testing.T) {
 	add()
 	if n := testing.AllocsPerRun(20, add); n != 0 {
 		t.Errorf("%g allocations for 500 records of known keys, want 0", n)
-	}
-}
-
-func TestFoldingSourcesKeepsTheBusiestAndTheInternal(t *testing.T) {
-	p := plan(t)
-	f := NewFolder(p)
-	for i := range 100 {
-		for range i%10 + 1 {
-			f.Add(flow{src: fmt.Sprintf("203.0.113.%d", i), sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
-		}
-	}
-	f.Add(flow{src: "10.9.9.9", sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
-	folded := f.Partial.FoldSources(10, networks.Internal)
-	left := 0
-	internal := false
-	for c := range f.Partial.Pane(600).Contacts().All {
-		left++
-		if internal = internal || c.Source == netip.MustParseAddr("10.9.9.9"); !networks.Internal(c.Source) && c.Records != 10 {
-			t.Errorf("%s with %d records was kept, busier ones were not", c.Source, c.Records)
-		}
-	}
-	if left != 11 || !internal || folded != 90+91 {
-		t.Errorf("%d initiators are left (own: %v), %d entries folded; want 11, true, 90 initiators and 91 sources", left, internal, folded)
 	}
 }
