@@ -222,4 +222,3 @@ func (c *Contacts) reset() {
 	c.targets = c.targets[:0]
 	clear(c.samples)
 }
-

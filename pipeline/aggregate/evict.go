@@ -54,18 +54,23 @@ func Evict(room int, internal func(netip.Addr) bool, of ...*Partial) int {
 	}
 	level := levelOf(shelves, room)
 	evicted := 0
+	var scratch []looseRow
 	for _, s := range shelves {
-		evicted += s.cut(level)
+		if s.loose > level {
+			evicted += s.loose - level
+			scratch = s.cut(level, scratch)
+		}
 	}
 	return evicted
 }
 
 // shelf is one table out of which entries may go.
 type shelf struct {
-	table *Table
-	stays []int // rows
-	loose []looseRow
-	moved func(rows []int) // after the table kept these; nil when nothing goes with its rows
+	table  *Table
+	weight func(row int) uint64
+	stays  func(row int) bool
+	moved  func(rows []int) // after the table kept these
+	loose  int              // rows that may go
 }
 
 type looseRow struct {
@@ -75,31 +80,36 @@ type looseRow struct {
 
 func (p *Pane) shelve(to []*shelf, internal func(netip.Addr) bool) []*shelf {
 	for i, t := range p.views {
-		if p.ranked(i) {
-			to = append(to, newShelf(t, recordsOf(t), nil))
+		if p.ranked(i) && t.Len() > 0 {
+			to = append(to, &shelf{
+				table: t, weight: recordsOf(t), loose: t.Len(),
+				stays: func(int) bool { return false }, moved: func([]int) {},
+			})
 		}
 	}
-	if p.contacts.Len() > 0 {
-		c := p.contacts
+	if c := p.contacts; c.Len() > 0 {
 		r := contactReader{of: c}
-		s := newShelf(c.table, c.weight, func(row int) bool { return internal(r.read(row).Source) })
-		s.moved = c.retained
-		to = append(to, s)
+		s := &shelf{
+			table: c.table, weight: c.weight, moved: c.retained,
+			stays: func(row int) bool { return internal(r.read(row).Source) },
+		}
+		to = append(to, s.count())
 	}
 	if t := p.logins.table; t.Len() > 0 {
-		to = append(to, newShelf(t, recordsOf(t), func(row int) bool { return internal(loginSource(t.Key(row))) }))
+		s := &shelf{
+			table: t, weight: recordsOf(t), moved: func([]int) {},
+			stays: func(row int) bool { return internal(loginSource(t.Key(row))) },
+		}
+		to = append(to, s.count())
 	}
 	return to
 }
 
-func newShelf(t *Table, weight func(row int) uint64, stays func(row int) bool) *shelf {
-	s := &shelf{table: t, loose: make([]looseRow, 0, t.Len())}
-	for row := range t.Len() {
-		if stays != nil && stays(row) {
-			s.stays = append(s.stays, row)
-			continue
+func (s *shelf) count() *shelf {
+	for row := range s.table.Len() {
+		if !s.stays(row) {
+			s.loose++
 		}
-		s.loose = append(s.loose, looseRow{weight(row), t.hashes[row], int32(row)})
 	}
 	return s
 }
@@ -141,7 +151,7 @@ func (c *Contacts) retained(rows []int) {
 func levelOf(shelves []*shelf, room int) int {
 	sizes := make([]int, len(shelves))
 	for i, s := range shelves {
-		sizes[i] = len(s.loose)
+		sizes[i] = s.loose
 	}
 	slices.Sort(sizes)
 	for i, n := range sizes {
@@ -156,25 +166,28 @@ func levelOf(shelves []*shelf, room int) int {
 
 const maxLevel = int(^uint(0) >> 1)
 
-// cut drops all but the first rows of the shelf and returns how many.
-func (s *shelf) cut(level int) int {
-	if len(s.loose) <= level {
-		return 0
+// cut drops all loose rows but the first so many; scratch is overwritten and
+// returned.
+func (s *shelf) cut(level int, scratch []looseRow) []looseRow {
+	rows, loose := make([]int, 0, s.table.Len()-s.loose+level), slices.Grow(scratch[:0], s.loose)
+	for row := range s.table.Len() {
+		if s.stays(row) {
+			rows = append(rows, row)
+		} else {
+			loose = append(loose, looseRow{s.weight(row), s.table.hashes[row], int32(row)})
+		}
 	}
-	slices.SortFunc(s.loose, func(a, b looseRow) int {
+	slices.SortFunc(loose, func(a, b looseRow) int {
 		if a.weight != b.weight {
 			return cmp.Compare(b.weight, a.weight)
 		}
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.row, b.row))
 	})
-	rows := s.stays
-	for _, l := range s.loose[:level] {
+	for _, l := range loose[:level] {
 		rows = append(rows, int(l.row))
 	}
 	slices.Sort(rows)
 	s.table.retain(rows)
-	if s.moved != nil {
-		s.moved(rows)
-	}
-	return len(s.loose) - level
+	s.moved(rows)
+	return loose
 }
