@@ -125,26 +125,47 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 }
 
 // limitSources drops outside sources when open panes hold more entries than the
-// limit: half of them, so that it is seldom done. What is of the own networks
-// stays, and when that alone is more than the limit, only what has come since
-// the last time makes this look again.
+// limit: three in four of them, so that it is seldom done. What is of the own
+// networks stays, and when that alone is more than the limit, only what has come
+// since the last time makes this look again.
 func (b *back) limitSources() {
-	limit := b.p.sources
-	if limit <= 0 || b.open.Entries()+b.pending.Entries() <= max(limit, b.crowd+limit/2) {
-		return
+	if n, limit := b.entries(), b.p.sources; limit > 0 && n > max(limit, b.crowd+limit/2) {
+		b.evictSources()
 	}
-	evicted := aggregate.Evict(limit/2, b.p.enricher.Internal, b.open, b.pending)
-	b.crowd = b.open.Entries() + b.pending.Entries()
+}
+
+// evictBeforeCommit keeps a commit small while sources are being evicted: what
+// would go soon after need not be made durable.
+func (b *back) evictBeforeCommit() {
+	n := b.entries()
+	switch {
+	case b.crowd == 0:
+	case n <= b.p.sources/sourcesKept:
+		b.crowd = 0 // the flood is over
+	case n > b.crowd:
+		b.evictSources()
+	}
+}
+
+// sourcesKept is the part of the limit that an eviction leaves, one in so many.
+const sourcesKept = 4
+
+func (b *back) evictSources() {
+	evicted := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher.Internal, b.open, b.pending)
+	b.crowd = b.entries()
 	if evicted == 0 {
 		return
 	}
-	if b.counters.Evicted["sources"] == 0 || b.p.clock().Sub(b.crowded) >= crowdedEvery {
-		b.crowded = b.p.clock()
+	if now := b.p.clock(); now.Sub(b.crowded) >= crowdedEvery {
+		b.crowded = now
 		b.p.log.Warn("more sources than the limit: those with the fewest targets and records were dropped",
-			zap.Int("limit", limit), zap.Int("evicted", evicted), zap.Int("held", b.crowd))
+			zap.Int("limit", b.p.sources), zap.Int("evicted", evicted), zap.Int("held", b.crowd))
 	}
 	b.counters.Evicted["sources"] += int64(evicted)
 }
+
+// entries counts what open panes hold of sources.
+func (b *back) entries() int { return b.open.Entries() + b.pending.Entries() }
 
 // openStarts returns the starts of all panes that are not closed, ascending.
 func (b *back) openStarts() []int64 {
