@@ -89,7 +89,8 @@
 //	caps, folding into "other", eviction                   back half, when a pane closes or a commit counts
 //	baselines, incidents                                   detectors, on closed panes alone
 //
-// Caps act in a fixed order (records descending, then key) and everything they
+// Caps act in a fixed order (records descending, then key; sources by distinct
+// targets first, and equal ones by the hash of their key) and everything they
 // fold is counted. While those counters are zero, the same records give the
 // same panes and findings. Samples (raw lines, top lists) are best effort and
 // outside that promise.
