@@ -27,6 +27,7 @@ type ingressCase struct {
 
 func newIngressCase(t *testing.T, change ...func(*SpikeConfig)) *ingressCase {
 	cfg := DefaultSpike()
+	cfg.MinCounts = 50 // the floor that the cases reckon with
 	for _, c := range change {
 		c(&cfg)
 	}
