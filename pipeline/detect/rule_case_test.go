@@ -13,8 +13,8 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
-// ruleCase feeds any rule pane by pane, and writes down what it finds.
-type ruleCase struct {
+// paneCase feeds any rule pane by pane, and writes down what it finds.
+type paneCase struct {
 	t      *testing.T
 	rule   Detector
 	pane   int64
@@ -22,26 +22,26 @@ type ruleCase struct {
 	events []string
 }
 
-func caseOf(t *testing.T, rule Detector) *ruleCase { return &ruleCase{t: t, rule: rule} }
+func caseOf(t *testing.T, rule Detector) *paneCase { return &paneCase{t: t, rule: rule} }
 
-func slowCase(t *testing.T) *ruleCase {
+func slowCase(t *testing.T) *paneCase {
 	return caseOf(t, NewScanSlow(DefaultScanSlow(), DefaultScanInternal().MinFailed, 5*time.Minute))
 }
 
-func successCase(t *testing.T) *ruleCase {
+func successCase(t *testing.T) *paneCase {
 	return caseOf(t, NewScanSuccess(DefaultScanSuccess(), 5*time.Minute))
 }
 
-func distributedCase(t *testing.T) *ruleCase {
+func distributedCase(t *testing.T) *paneCase {
 	return caseOf(t, NewScanDistributed(DefaultScanDistributed(), 5*time.Minute))
 }
 
-func bruteForceCase(t *testing.T) *ruleCase {
+func bruteForceCase(t *testing.T) *paneCase {
 	return caseOf(t, NewBruteForce(DefaultBruteForce(), 5*time.Minute))
 }
 
 // next feeds a pane with these contacts.
-func (c *ruleCase) next(all ...tries) *ruleCase {
+func (c *paneCase) next(all ...tries) *paneCase {
 	return c.feed(&Pane{Contacts: slices.Values(contactsOf(c.pane, all))})
 }
 
@@ -66,7 +66,7 @@ func contactsOf(pane int64, all []tries) []Contact {
 }
 
 // logs feeds a pane with one source's connections to port 22 of a host.
-func (c *ruleCase) logs(source string, connections, bytesEach int64) *ruleCase {
+func (c *paneCase) logs(source string, connections, bytesEach int64) *paneCase {
 	a := netip.MustParseAddr(source)
 	return c.feed(&Pane{Logins: []Login{{Internal: a.IsPrivate(), Login: aggregate.Login{
 		Account: "111122223333", VPC: "vpc-0abc", Source: a, Host: netip.MustParseAddr("10.0.7.42"), Port: 22,
@@ -75,7 +75,7 @@ func (c *ruleCase) logs(source string, connections, bytesEach int64) *ruleCase {
 	}}}})
 }
 
-func (c *ruleCase) feed(p *Pane) *ruleCase {
+func (c *paneCase) feed(p *Pane) *paneCase {
 	p.Start, p.End = startOf(c.pane), startOf(c.pane+1)
 	if p.Loads == nil {
 		p.Loads = []Load{{Key: Key{"111122223333", "vpc-0abc", "eni-0bb2"}, OK: true}}
@@ -89,14 +89,14 @@ func (c *ruleCase) feed(p *Pane) *ruleCase {
 	return c
 }
 
-func (c *ruleCase) quiet(n int) *ruleCase {
+func (c *paneCase) quiet(n int) *paneCase {
 	for range n {
 		c.next()
 	}
 	return c
 }
 
-func (c *ruleCase) want(events ...string) *ruleCase {
+func (c *paneCase) want(events ...string) *paneCase {
 	c.t.Helper()
 	if diff := cmp.Diff(events, c.events); diff != "" {
 		c.t.Fatalf("events (-want +got):\n%s", diff)
@@ -106,7 +106,7 @@ func (c *ruleCase) want(events ...string) *ruleCase {
 }
 
 // wantCreates holds how many incidents opened.
-func (c *ruleCase) wantCreates(n int) {
+func (c *paneCase) wantCreates(n int) {
 	c.t.Helper()
 	got := 0
 	for _, f := range c.found {
@@ -150,7 +150,7 @@ func TestScanSlow(t *testing.T) {
 // bring it.
 func TestScanSlowWaitsForAnswers(t *testing.T) {
 	silent, answered := slowCase(t), slowCase(t)
-	for _, c := range []*ruleCase{silent, answered} {
+	for _, c := range []*paneCase{silent, answered} {
 		for i := range 29 {
 			c.next(try(insider, rejected, ports("10.0.7.42", 1+i, 1))).quiet(8)
 		}
@@ -273,7 +273,7 @@ func TestScanDistributedForgetsHosts(t *testing.T) {
 	}
 }
 
-func TestBruteForce(t *testing.T) {
+func TestBruteForceCases(t *testing.T) {
 	type pane struct{ connections, bytes int64 }
 	steady := func(n int, p pane) []pane { return slices.Repeat([]pane{p}, n) }
 	for _, k := range []struct {
@@ -349,7 +349,7 @@ func TestLedger(t *testing.T) {
 		l.Values[AcceptedFlows] = n
 		return &Pane{Loads: []Load{l}}
 	}
-	start := func(t *testing.T) *ruleCase {
+	start := func(t *testing.T) *paneCase {
 		return caseOf(t, NewCeiling(CeilingConfig{Flows: 500}, 5*time.Minute)).feed(over(501)).
 			want("p0 create medium #1 uid=p0 ceiling,flows")
 	}
@@ -404,7 +404,7 @@ func TestNoRuleFindsBenignTraffic(t *testing.T) {
 		{"radiation of 1,100 probes an hour", func(i int) []tries { return probes(92, 1000+i) }},
 	} {
 		t.Run(k.name, func(t *testing.T) {
-			for _, c := range []*ruleCase{slowCase(t), successCase(t), distributedCase(t), caseOf(t, NewScanInternal(DefaultScanInternal(), 5*time.Minute)), caseOf(t, NewScanExternal(DefaultScanExternal(), 5*time.Minute))} {
+			for _, c := range []*paneCase{slowCase(t), successCase(t), distributedCase(t), caseOf(t, NewScanInternal(DefaultScanInternal(), 5*time.Minute)), caseOf(t, NewScanExternal(DefaultScanExternal(), 5*time.Minute))} {
 				for i := range day {
 					c.next(k.pane(int(i))...)
 				}
