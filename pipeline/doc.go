@@ -110,6 +110,12 @@
 // seen again; keeping them was most of the work. The thresholds of 100 a pane and
 // of internal sources stay exact.
 //
+// scan.external counts 100 failures in two panes and not in one: a scan that
+// takes four minutes is else split by the end of a pane and missed. Bursts of an
+// hour in which scan.internal finds a scan are left out of scan.slow, and no others.
+// scan.distributed counts a SYN as failed before its pane to wait is over: what is
+// answered later is few beside its fifty ports.
+//
 // A set of more than 128 targets keeps a bottom-k sample of 128 with complete
 // evidence beside its HyperLogLog counters. One sketch per kind of evidence
 // could not tell which targets had which combination, and the outcome of a
