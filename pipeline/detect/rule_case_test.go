@@ -406,7 +406,7 @@ func TestNoRuleFindsBenignTraffic(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			for _, c := range []*paneCase{slowCase(t), successCase(t), distributedCase(t), caseOf(t, NewScanInternal(DefaultScanInternal(), 5*time.Minute)), caseOf(t, NewScanExternal(DefaultScanExternal(), 5*time.Minute))} {
 				for i := range day {
-					c.next(k.pane(int(i))...)
+					c.next(k.pane(i)...)
 				}
 				c.wantCreates(0)
 			}
