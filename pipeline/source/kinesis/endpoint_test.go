@@ -78,7 +78,7 @@ const fanOutVariable = "FLOWWATCH_KINESIS_FAN_OUT"
 
 // quickFanOut shortens the times of fan-out, as quickPacing does the source's.
 func quickFanOut(opts localkinesis.Options) localkinesis.Options {
-	opts.SubscriptionLifetime, opts.Heartbeat, opts.SubscribeInterval = 100*time.Millisecond, 5*time.Millisecond, time.Millisecond
+	opts.SubscriptionLifetime, opts.Heartbeat, opts.SubscribeInterval = 200*time.Millisecond, 5*time.Millisecond, time.Millisecond
 	return opts
 }
 
@@ -86,7 +86,7 @@ func quickPacing(d time.Duration) pacing {
 	return pacing{
 		behind: d, tip: d, backoff: d, attempt: d, resubscribe: 2 * d,
 		patience: defaultPacing.patience, iteratorAge: defaultPacing.iteratorAge, clockSkew: defaultPacing.clockSkew,
-		heartbeat: 15 * time.Millisecond, silence: 200 * time.Millisecond,
+		heartbeat: 15 * time.Millisecond, silence: defaultPacing.silence, // a slow machine is not silent
 	}
 }
 

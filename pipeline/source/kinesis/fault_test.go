@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			server := newLocal(t, quickFanOut(localkinesis.Options{Faults: c.faults, PageRecords: 1}))
 			quick := quickPacing(time.Millisecond)
-			quick.silence = 50 * time.Millisecond
+			quick.silence = 200 * time.Millisecond
 			end := newEndpoint(t, server.URL(), quick, 0)
 			end.consumer = c.consumer
 			s := end.newStream(t, 1)

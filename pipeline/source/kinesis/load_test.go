@@ -54,13 +54,13 @@ func (h *tally) Work(ctx context.Context, part pipeline.Partition) error {
 }
 
 // recordsVariable says how many records TestReshardingUnderLoad puts, in
-// thousands: 100 by default.
+// thousands: 60 by default.
 const recordsVariable = "FLOWWATCH_KINESIS_RECORDS"
 
 // Records that are put while the stream is resharded three times are all read,
 // and each once.
 func TestReshardingUnderLoad(t *testing.T) {
-	thousands := 100
+	thousands := 60
 	if text := os.Getenv(recordsVariable); text != "" {
 		var err error
 		if thousands, err = strconv.Atoi(text); err != nil || thousands < 4 {
@@ -71,7 +71,9 @@ func TestReshardingUnderLoad(t *testing.T) {
 	for _, consumer := range []string{ConsumerPolling, ConsumerFanOut} {
 		t.Run(consumer, func(t *testing.T) {
 			t.Parallel()
-			server := newLocal(t, quickFanOut(localkinesis.Options{}))
+			options := quickFanOut(localkinesis.Options{})
+			options.SubscriptionLifetime = 2 * time.Second // an event may take its time
+			server := newLocal(t, options)
 			end := newEndpoint(t, server.URL(), quickPacing(time.Millisecond), 0)
 			end.consumer = consumer
 			s := end.newStream(t, 2)

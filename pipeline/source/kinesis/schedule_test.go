@@ -84,7 +84,7 @@ func faulty(t *testing.T, seed uint64) (*localkinesis.Server, endpoint) {
 		RefuseEvery: 3 + random.IntN(9), SilentEvery: 10 + random.IntN(20), CutEvery: 3 + random.IntN(9),
 	}}))
 	quick := quickPacing(100 * time.Microsecond)
-	quick.resubscribe, quick.silence = time.Millisecond, 50*time.Millisecond
+	quick.resubscribe, quick.silence = time.Millisecond, 100*time.Millisecond
 	return server, newEndpoint(t, server.URL(), quick, 0)
 }
 
