@@ -7,9 +7,6 @@ package main
 var notYet = []string{
 	"sources[].file.follow=true",
 	"enrich.databases",
-	"sinks[].alertmanager",
-	"sinks[].sns",
-	"sinks[].eventbridge",
 	"checkpoint.s3",
 	"checkpoint.leases",
 	"exchange.kinesis",

@@ -134,23 +134,28 @@ func (p *planning) verticalScan(six bool) (play, error) {
 // zone. Most of them are nobody's; the hosts that exist reject it. A format
 // without tcp-flags doesn't tell a lone SYN from a connection, so there it
 // can't be found.
-func planHostSweep(p *planning) (play, error) {
+func planHostSweep(p *planning) (play, error) { return p.hostSweep(false) }
+
+func planHostSweep6(p *planning) (play, error) { return p.hostSweep(true) }
+
+func (p *planning) hostSweep(six bool) (play, error) {
 	from, err := p.need(bastion)
 	if err != nil {
 		return nil, err
 	}
+	own := from.address(six)
+	first := own.AsSlice()
 	var tries []try
-	first := from.addr.As4()
 	for host := byte(5); len(tries) < min(200, p.size(60)); host++ {
-		first[3] = host
-		if a := netip.AddrFrom4(first); a != from.addr {
+		first[len(first)-1] = host
+		if a, ok := netip.AddrFromSlice(first); ok && a != own {
 			tries = append(tries, p.knock(a, 3389))
 		}
 	}
 	if p.format == V2 {
 		p.truth.Expect = ExpectNone
 	}
-	return p.planScan(from, from.addr, tries), nil
+	return p.planScan(from, own, tries), nil
 }
 
 // knock is a try of an address of the VPC: a host that exists rejects it, and
@@ -199,7 +204,11 @@ func (p *planning) blockScan(six bool) (play, error) {
 }
 
 // planSlowScan: a worker tries two targets an hour.
-func planSlowScan(p *planning) (play, error) {
+func planSlowScan(p *planning) (play, error) { return p.slowScan(false) }
+
+func planSlowScan6(p *planning) (play, error) { return p.slowScan(true) }
+
+func (p *planning) slowScan(six bool) (play, error) {
 	from, err := p.need(worker)
 	if err != nil {
 		return nil, err
@@ -211,9 +220,9 @@ func planSlowScan(p *planning) (play, error) {
 		if e == from {
 			e = p.vpc.enis[0]
 		}
-		tries = append(tries, try{e.addr, e, port, [...]outcome{rejected, dropped}[i%2]})
+		tries = append(tries, try{e.address(six), e, port, [...]outcome{rejected, dropped}[i%2]})
 	}
-	return p.planScan(from, from.addr, tries), nil
+	return p.planScan(from, from.address(six), tries), nil
 }
 
 // planScanSuccess: a vertical scan in the first minutes, and then a session of
@@ -279,7 +288,11 @@ func (p *planning) scanFromOutside(source netip.Addr, ports int, six bool) (play
 
 // planDistributedScan: sources of which each tries one to four ports of the
 // bastion, all within the scenario's minutes.
-func planDistributedScan(p *planning) (play, error) {
+func planDistributedScan(p *planning) (play, error) { return p.distributedScan(false) }
+
+func planDistributedScan6(p *planning) (play, error) { return p.distributedScan(true) }
+
+func (p *planning) distributedScan(six bool) (play, error) {
 	target, err := p.need(bastion)
 	if err != nil {
 		return nil, err
@@ -293,12 +306,16 @@ func planDistributedScan(p *planning) (play, error) {
 	var knocks []knock
 	for range sources {
 		source := stranger(p.rng)
+		if six {
+			source = stranger6(p.rng)
+		}
 		for range 1 + p.rng.IntN(4) {
 			port := ports[len(knocks)%len(ports)]
-			knocks = append(knocks, knock{source, try{target.addr, target, port, rejected}})
+			knocks = append(knocks, knock{source, try{target.address(six), target, port, rejected}})
 		}
 	}
 	p.victim(target)
+	p.truth.Keys = []string{target.address(six).String()}
 	p.truth.Targets, p.truth.Failed = len(knocks), len(knocks)
 	return func(g *Generator, n int) {
 		for i := n * len(knocks) / p.minutes; i < (n+1)*len(knocks)/p.minutes; i++ {

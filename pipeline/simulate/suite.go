@@ -23,6 +23,7 @@ type course struct {
 var attackCourses = []course{
 	{VerticalScan, 0, [2]int{14, 300}, 1}, {HostSweep, 0, [2]int{14, 150}, 1}, {"block-scan", 0, [2]int{16, 80}, 1},
 	{"vertical-scan-v6", 0, [2]int{14, 200}, 1}, {"block-scan-v6", 0, [2]int{16, 80}, 1},
+	{"host-sweep-v6", 0, [2]int{14, 150}, 2}, {"slow-scan-v6", 0, [2]int{}, 6}, {"distributed-scan-v6", 0, [2]int{60, 250}, 2},
 	{"slow-scan", 0, [2]int{}, 4}, {"scan-success", 0, [2]int{14, 60}, 1},
 	{ExternalScan, 0, [2]int{60, 400}, 1}, {"external-scan-v6", 0, [2]int{60, 400}, 1},
 	{"distributed-scan", 0, [2]int{60, 250}, 1},
