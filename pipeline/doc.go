@@ -77,6 +77,10 @@
 // (Partition.Committed). A commit that fails is tried again and nothing is
 // merged meanwhile: a full disk stops the reading and loses nothing.
 //
+// How far each reader gets is kept apart (progress.go): Health fails when one got
+// nowhere for five minutes and says what is known of why, Ready when commits or
+// slower partitions hold readers back.
+//
 // Restoring the committed state and resuming each partition after its last
 // merged payload is all there is to recovery. State kept for a view, a rule or
 // a pane length that has changed since is left behind, and the log says so;
