@@ -119,6 +119,7 @@ func (b *back) prepare() *prepared {
 	d := &checkpoint.Delta{DeletePrefixes: b.stale, Deletes: b.gone}
 	b.stale, b.gone = nil, nil
 	c := &prepared{delta: d, readers: b.readers()}
+	b.evictBeforeCommit()
 	if b.p.store != nil {
 		b.paneChanges(d)
 	}

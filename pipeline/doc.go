@@ -89,7 +89,8 @@
 //	caps, folding into "other", eviction                   back half, when a pane closes or a commit counts
 //	baselines, incidents                                   detectors, on closed panes alone
 //
-// Caps act in a fixed order (records descending, then key) and everything they
+// Caps act in a fixed order (records descending, then key; sources by distinct
+// targets first, and equal ones by the hash of their key) and everything they
 // fold is counted. While those counters are zero, the same records give the
 // same panes and findings. Samples (raw lines, top lists) are best effort and
 // outside that promise.
@@ -108,6 +109,12 @@
 // than 8 outcomes is forgotten. Most sources try one or two targets and are never
 // seen again; keeping them was most of the work. The thresholds of 100 a pane and
 // of internal sources stay exact.
+//
+// scan.external counts 100 failures in two panes and not in one: a scan that
+// takes four minutes is else split by the end of a pane and missed. Bursts of an
+// hour in which scan.internal finds a scan are left out of scan.slow, and no others.
+// scan.distributed counts a SYN as failed before its pane to wait is over: what is
+// answered later is few beside its fifty ports.
 //
 // A set of more than 128 targets keeps a bottom-k sample of 128 with complete
 // evidence beside its HyperLogLog counters. One sketch per kind of evidence

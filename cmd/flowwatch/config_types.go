@@ -209,7 +209,7 @@ func defaultConfig() Config {
 		Suppress:   []detect.Suppression{},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
 		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
-		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 1_000_000},
+		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 262_144},
 		Listen:     defaultListen,
 	}
 }
