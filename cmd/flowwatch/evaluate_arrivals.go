@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/evaluate"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
@@ -20,6 +21,8 @@ import (
 type arrivals struct {
 	layout *flowlog.Layout
 	record flowlog.Record
+	enrich *enrich.Enricher
+	flow   enrich.Flow
 	scans  map[string][]threshold // by rule
 	pane   int64                  // seconds
 	of     []*arrived
@@ -40,27 +43,41 @@ type arrived struct {
 	truth   *simulate.Truth
 	key     netip.Addr // of a scan: its source
 	targets map[netip.AddrPort]struct{}
-	failed  map[int64]int           // of a scan: new targets by the pane of their record
-	enough  time.Time               // of a scan: when the first threshold was reached
-	samples []sample                // of a flood, ascending
-	sources map[netip.Addr]struct{} // of the pane of the last sample
+	failed  map[int64]int      // of a scan: new targets by the pane of their record
+	enough  time.Time          // of a scan: when the first threshold was reached
+	panes   map[int64]*filling // of a flood, by start: deliveries of several interleave
 }
 
-// sample is what a pane of an interface had got by a time.
+// filling is how a pane of the interface under attack filled.
+type filling struct {
+	sources map[netip.Addr]struct{}
+	samples []sample // ascending
+}
+
+// sample is what had come by a time, in the units of measures; bytes in bytes.
 type sample struct {
 	at    time.Time
-	pane  int64
 	count [detect.NumMeasures]int64
 }
 
-func newArrivals(traffic *simulate.Generator, rules *RulesConfig, pane time.Duration) (*arrivals, error) {
+// by returns the count that holds from a time on, not before the last one.
+func (p *filling) by(at time.Time) *[detect.NumMeasures]int64 {
+	if n := len(p.samples); n == 0 {
+		p.samples = append(p.samples, sample{at: at})
+	} else if last := p.samples[n-1]; last.at.Before(at) {
+		p.samples = append(p.samples, sample{at, last.count})
+	}
+	return &p.samples[len(p.samples)-1].count
+}
+
+func newArrivals(traffic *simulate.Generator, who *enrich.Enricher, rules *RulesConfig, pane time.Duration) (*arrivals, error) {
 	layout, err := flowlog.ParseLayout(traffic.Format())
 	if err != nil {
 		return nil, err
 	}
 	const hour = 3600
 	in, out := &rules.ScanInternal, &rules.ScanExternal
-	a := &arrivals{layout: layout, pane: int64(pane / time.Second), scans: map[string][]threshold{
+	a := &arrivals{layout: layout, enrich: who, pane: int64(pane / time.Second), scans: map[string][]threshold{
 		"scan.internal": {{hour, earlyMargin * max(in.MinFailed, lead(in.Alpha))}},
 		"scan.external": {{600, earlyMargin * max(out.MinFailed, lead(out.Alpha))}, {hour, earlyMargin * max(out.MinFailedHour, lead(out.Alpha))}},
 	}}
@@ -70,7 +87,7 @@ func newArrivals(traffic *simulate.Generator, rules *RulesConfig, pane time.Dura
 		if t.Expect != simulate.ExpectFinding {
 			continue
 		}
-		w := &arrived{truth: t, targets: make(map[netip.AddrPort]struct{}), failed: make(map[int64]int)}
+		w := &arrived{truth: t, targets: make(map[netip.AddrPort]struct{}), failed: make(map[int64]int), panes: make(map[int64]*filling)}
 		w.key, _ = netip.ParseAddr(t.Key) // none: an interface under attack
 		a.of = append(a.of, w)
 	}
@@ -112,7 +129,10 @@ func (a *arrivals) note(w *arrived, r *flowlog.Record, at time.Time) {
 			w.scanned(netip.AddrPortFrom(r.Addr(flowlog.DstAddr), uint16(r.IntOr(flowlog.DstPort, 0))), pane, at, a)
 		}
 	case "spike":
-		w.flooded(r, pane, at)
+		if string(r.Text(flowlog.InterfaceID)) == w.truth.Key {
+			a.enrich.Enrich(r, &a.flow)
+			a.flooded(w, &a.flow, at)
+		}
 	}
 }
 
@@ -138,35 +158,40 @@ func (w *arrived) scanned(t netip.AddrPort, pane int64, at time.Time, a *arrival
 	}
 }
 
-// flooded notes a record that counts towards a flood.
-func (w *arrived) flooded(r *flowlog.Record, pane int64, at time.Time) {
-	if string(r.Text(flowlog.InterfaceID)) != w.truth.Key || r.FlowDirection() == flowlog.Egress {
+// flooded notes a record that counts towards a flood as the rule spike counts
+// it: ingress, but no reply to an own connection and nothing that is passed on;
+// flows in the pane of their start, packets and bytes spread over their panes.
+func (a *arrivals) flooded(w *arrived, f *enrich.Flow, at time.Time) {
+	if f.Direction != flowlog.Ingress || f.Reply || !f.TargetInternal && f.SourceInternal {
 		return
 	}
-	n := len(w.samples)
-	if n == 0 || w.samples[n-1].pane != pane || !w.samples[n-1].at.Equal(at) {
-		next := sample{at: at, pane: pane}
-		if n > 0 && w.samples[n-1].pane == pane {
-			next.count = w.samples[n-1].count
-		} else {
-			w.sources = make(map[netip.Addr]struct{})
+	start := f.IntOr(flowlog.Start, 0)
+	end := max(start, f.IntOr(flowlog.End, start)) + 1
+	first := start - start%a.pane
+	for pane := first; pane < end; pane += a.pane {
+		p := w.panes[pane]
+		if p == nil {
+			p = &filling{sources: make(map[netip.Addr]struct{})}
+			w.panes[pane] = p
 		}
-		w.samples = append(w.samples, next)
-		n++
-	}
-	c := &w.samples[n-1].count
-	c[detect.Bytes] += r.IntOr(flowlog.Bytes, 0)
-	c[detect.Packets] += r.IntOr(flowlog.Packets, 0)
-	w.sources[r.Addr(flowlog.SrcAddr)] = struct{}{}
-	c[detect.UniqueSources] = int64(len(w.sources))
-	switch {
-	case r.Action() == flowlog.Reject:
-		c[detect.RejectedFlows]++
-	default:
-		c[detect.AcceptedFlows]++
-	}
-	if r.IntOr(flowlog.TCPFlags, 0) == 2 && r.IntOr(flowlog.Packets, 0) <= 3 {
-		c[detect.SynOnlyFlows]++
+		c := p.by(at)
+		part := min(end, pane+a.pane) - max(start, pane)
+		c[detect.Bytes] += f.IntOr(flowlog.Bytes, 0) * part / (end - start)
+		c[detect.Packets] += f.IntOr(flowlog.Packets, 0) * part / (end - start)
+		if pane != first {
+			continue
+		}
+		p.sources[f.Source] = struct{}{}
+		c[detect.UniqueSources] = int64(len(p.sources))
+		switch f.Action() {
+		case flowlog.Accept:
+			c[detect.AcceptedFlows]++
+		case flowlog.Reject:
+			c[detect.RejectedFlows]++
+		}
+		if f.IntOr(flowlog.TCPFlags, 0) == enrich.SYN && f.IntOr(flowlog.Protocol, 0) == enrich.TCP {
+			c[detect.SynOnlyFlows]++
+		}
 	}
 }
 
@@ -192,13 +217,10 @@ func (a *arrivals) needed(t *simulate.Truth, i *evaluate.Incident) time.Time {
 // reached returns when the first measure of a spike had come to where no second
 // pane is needed, in the pane that the spike was found in; zero when none did.
 func (w *arrived) reached(s *detect.SpikeEvidence) time.Time {
-	if s == nil {
+	if s == nil || w.panes[s.WindowStart] == nil {
 		return time.Time{}
 	}
-	for _, seen := range w.samples {
-		if seen.pane != s.WindowStart {
-			continue
-		}
+	for _, seen := range w.panes[s.WindowStart].samples {
 		for i := range s.Measures {
 			m := &s.Measures[i]
 			x := float64(seen.count[m.Measure])
