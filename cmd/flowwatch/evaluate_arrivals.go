@@ -15,9 +15,9 @@ import (
 // of them had arrived, so that a delay can be told from the last record that an
 // early finding needs: of a scan the one with the target that makes twice the
 // rule's threshold within its window, of a flood the one that brings a pane's
-// count to where no second pane is needed. Answers to a scan are left out of the
-// reckoning, so a scan with many waits longer than it is said to need: the delay
-// is never told too short.
+// count to where no second pane is needed, or a second pane's to where both are
+// candidates. It counts by itself what the rules count: that they agree is the
+// check on both.
 type arrivals struct {
 	layout *flowlog.Layout
 	record flowlog.Record
@@ -25,6 +25,7 @@ type arrivals struct {
 	flow   enrich.Flow
 	scans  map[string][]threshold // by rule
 	pane   int64                  // seconds
+	margin int                    // by which more targets must fail than answer
 	of     []*arrived
 }
 
@@ -43,9 +44,11 @@ type arrived struct {
 	truth   *simulate.Truth
 	key     netip.Addr // of a scan: its source
 	targets map[netip.AddrPort]struct{}
-	failed  map[int64]int      // of a scan: new targets by the pane of their record
-	enough  time.Time          // of a scan: when the first threshold was reached
-	panes   map[int64]*filling // of a flood, by start: deliveries of several interleave
+	failed  map[int64]int // of a scan: new targets by the pane of their record
+	// Of a scan: what answered it, of the targets on its own side of the border.
+	answered map[netip.AddrPort]struct{}
+	enough   time.Time          // of a scan: when the first threshold was reached
+	panes    map[int64]*filling // of a flood, by start: deliveries of several interleave
 }
 
 // filling is how a pane of the interface under attack filled.
@@ -77,7 +80,7 @@ func newArrivals(traffic *simulate.Generator, who *enrich.Enricher, rules *Rules
 	}
 	const hour = 3600
 	in, out := &rules.ScanInternal, &rules.ScanExternal
-	a := &arrivals{layout: layout, enrich: who, pane: int64(pane / time.Second), scans: map[string][]threshold{
+	a := &arrivals{layout: layout, enrich: who, margin: earlyMargin*lead(in.Alpha) - 1, pane: int64(pane / time.Second), scans: map[string][]threshold{
 		"scan.internal": {{hour, earlyMargin * max(in.MinFailed, lead(in.Alpha))}},
 		"scan.external": {{600, earlyMargin * max(out.MinFailed, lead(out.Alpha))}, {hour, earlyMargin * max(out.MinFailedHour, lead(out.Alpha))}},
 	}}
@@ -87,7 +90,10 @@ func newArrivals(traffic *simulate.Generator, who *enrich.Enricher, rules *Rules
 		if t.Expect != simulate.ExpectFinding {
 			continue
 		}
-		w := &arrived{truth: t, targets: make(map[netip.AddrPort]struct{}), failed: make(map[int64]int), panes: make(map[int64]*filling)}
+		w := &arrived{
+			truth: t, targets: make(map[netip.AddrPort]struct{}), failed: make(map[int64]int),
+			answered: make(map[netip.AddrPort]struct{}), panes: make(map[int64]*filling),
+		}
 		w.key, _ = netip.ParseAddr(t.Key) // none: an interface under attack
 		a.of = append(a.of, w)
 	}
@@ -125,8 +131,13 @@ func (a *arrivals) note(w *arrived, r *flowlog.Record, at time.Time) {
 	switch w.truth.Rule {
 	case "scan.internal", "scan.external":
 		failing := r.Action() == flowlog.Reject || r.IntOr(flowlog.TCPFlags, 0) == 2 && r.IntOr(flowlog.Packets, 0) <= 3
-		if failing && w.key.IsValid() && r.Addr(flowlog.SrcAddr) == w.key {
-			w.scanned(netip.AddrPortFrom(r.Addr(flowlog.DstAddr), uint16(r.IntOr(flowlog.DstPort, 0))), pane, at, a)
+		from, to := r.Addr(flowlog.SrcAddr), r.Addr(flowlog.DstAddr)
+		switch {
+		case !w.key.IsValid():
+		case failing && from == w.key:
+			w.scanned(netip.AddrPortFrom(to, uint16(r.IntOr(flowlog.DstPort, 0))), pane, at, a)
+		case to == w.key && from.IsPrivate() == to.IsPrivate() && answers(r):
+			w.answered[netip.AddrPortFrom(from, uint16(r.IntOr(flowlog.SrcPort, 0)))] = struct{}{}
 		}
 	case "spike":
 		if string(r.Text(flowlog.InterfaceID)) == w.truth.Key {
@@ -134,6 +145,13 @@ func (a *arrivals) note(w *arrived, r *flowlog.Record, at time.Time) {
 			a.flooded(w, &a.flow, at)
 		}
 	}
+}
+
+// answers reports whether a record towards a scanner is an answer: anything but
+// TCP, or a SYN-ACK.
+func answers(r *flowlog.Record) bool {
+	const synAck = 18
+	return r.IntOr(flowlog.Protocol, 0) != 6 || r.IntOr(flowlog.TCPFlags, 0)&synAck == synAck
 }
 
 // scanned notes a failing target.
@@ -150,7 +168,7 @@ func (w *arrived) scanned(t netip.AddrPort, pane int64, at time.Time, a *arrival
 			for p := end; p > end-th.seconds; p -= a.pane {
 				n += w.failed[p]
 			}
-			if n >= th.failed {
+			if n >= th.failed && n-len(w.answered) >= a.margin {
 				w.enough = at
 				return
 			}
@@ -207,29 +225,56 @@ func (a *arrivals) needed(t *simulate.Truth, i *evaluate.Incident) time.Time {
 			continue
 		}
 		if t.Rule == "spike" {
-			return w.reached(i.First.Spike)
+			return w.struck(i.First.Spike)
 		}
 		return w.enough
 	}
 	return time.Time{}
 }
 
-// reached returns when the first measure of a spike had come to where no second
-// pane is needed, in the pane that the spike was found in; zero when none did.
-func (w *arrived) reached(s *detect.SpikeEvidence) time.Time {
-	if s == nil || w.panes[s.WindowStart] == nil {
+// struck returns when the first measure of a spike had come to where no second
+// pane is needed, or in two panes in a row to where each is a candidate, whichever
+// was sooner; zero when none did up to the pane that the spike was found in.
+func (w *arrived) struck(s *detect.SpikeEvidence) time.Time {
+	if s == nil {
 		return time.Time{}
 	}
-	for _, seen := range w.panes[s.WindowStart].samples {
+	var first time.Time
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	for pane := w.truth.Start.Unix() / s.WindowSeconds * s.WindowSeconds; pane <= s.WindowStart; pane += s.WindowSeconds {
 		for i := range s.Measures {
 			m := &s.Measures[i]
-			x := float64(seen.count[m.Measure])
-			if m.Measure == detect.Bytes {
-				x /= 1024
+			sooner(w.panes[pane].reached(m.Measure, m.Alone))
+			before, now := w.panes[pane-s.WindowSeconds].reached(m.Measure, m.Least), w.panes[pane].reached(m.Measure, m.Least)
+			switch {
+			case before.IsZero() || now.IsZero():
+			case now.Before(before): // its delivery was faster
+				sooner(before)
+			default:
+				sooner(now)
 			}
-			if m.Alone > 0 && x >= m.Alone {
-				return seen.at
-			}
+		}
+	}
+	return first
+}
+
+// reached returns when a measure had come to so much, zero when it never did.
+// The pane may be nil: nothing came.
+func (p *filling) reached(m detect.Measure, enough float64) time.Time {
+	if p == nil || enough <= 0 {
+		return time.Time{}
+	}
+	for _, seen := range p.samples {
+		x := float64(seen.count[m])
+		if m == detect.Bytes {
+			x /= 1024
+		}
+		if x >= enough {
+			return seen.at
 		}
 	}
 	return time.Time{}

@@ -140,7 +140,7 @@ func parseScenario(text string) (simulate.Scenario, error) {
 
 // write writes lines in their order of arrival, and the truth.
 func (c *simulateCmd) write(ctx context.Context, e *env, traffic *simulate.Generator) (err error) {
-	lines, truth := io.Writer(e.Stdout), c.Truth
+	lines, truth := e.Stdout, c.Truth
 	if c.Out != "-" {
 		if err := os.MkdirAll(c.Out, 0o755); err != nil {
 			return err

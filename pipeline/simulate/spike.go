@@ -158,7 +158,7 @@ func planSpoofedFlood(p *planning) (play, error) {
 	}
 	p.victim(lb)
 	sources := p.size(100_000)
-	next := uint32(p.rng.Uint32())
+	next := p.rng.Uint32()
 	return func(g *Generator, n int) {
 		for i := n * sources / p.minutes; i < (n+1)*sources/p.minutes; i++ {
 			next += 2654435761 // visits every 32-bit number once (Knuth)
