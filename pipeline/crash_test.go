@@ -169,7 +169,7 @@ func (w *world) run(t *testing.T, script []partitionScript, crash *crashPoint) (
 func (w *world) result(t *testing.T) any {
 	t.Helper()
 	published := *w.last
-	slices.SortFunc(published.Open, func(a, b Incident) int { return strings.Compare(a.Rule, b.Rule) })
+	slices.SortFunc(published.Open, func(a, b *detect.Finding) int { return strings.Compare(a.UID, b.UID) })
 	panes := make(map[string]string)
 	for k, v := range w.entries {
 		switch {
@@ -342,8 +342,8 @@ func (o *worldOutlet) TakeDone() []uint64 {
 	return done
 }
 
-// recorder is a detector that remembers every pane it saw, and has a finding
-// for each.
+// recorder is a detector that remembers every pane it saw, and has an incident
+// for each: one in three closes with the next pane, one in three is updated.
 type recorder struct {
 	panes   map[int64]string
 	changed []int64
@@ -370,10 +370,22 @@ func (r *recorder) Detect(pane *detect.Pane) []detect.Finding {
 	}
 	r.panes[pane.Start] = b.String()
 	r.changed = append(r.changed, pane.Start)
-	return []detect.Finding{{
+	found := []detect.Finding{{
 		Rule: "recorder", UID: fmt.Sprintf("recorder/%d", pane.Start), Seq: 1, Activity: detect.Create,
 		Severity: detect.Low, Message: b.String(),
 	}}
+	before := pane.Start - 300
+	if _, seen := r.panes[before]; !seen || before/300%3 == 0 {
+		return found // the incident of the pane before stays as it is
+	}
+	next := detect.Finding{
+		Rule: "recorder", UID: fmt.Sprintf("recorder/%d", before), Seq: 2, Activity: detect.Update,
+		Severity: detect.High, Message: b.String(),
+	}
+	if before/300%3 == 1 {
+		next.Activity, next.CloseReason = detect.Close, detect.Quiet
+	}
+	return append(found, next)
 }
 
 func (r *recorder) Changes(put func(key, value []byte)) {

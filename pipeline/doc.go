@@ -69,7 +69,11 @@
 // so a scrape never sees a counter fall, also over a kill and restart. Findings
 // go to the outlets after the commit that holds them and are kept there until a
 // later commit says they were delivered: at least once, always with the same
-// uid and sequence number. Inputs are acknowledged by the commit
+// uid and sequence number. What suppress holds back is decided before that, on
+// the events of the detectors and in event time (suppressor), and committed with
+// them. The last event of each open incident is committed too and part of
+// [Published]: a sink whose receiver forgets what it does not hear of again, such
+// as Alertmanager, is sent it every minute, also after a restart. Inputs are acknowledged by the commit
 // (Partition.Committed). A commit that fails is tried again and nothing is
 // merged meanwhile: a full disk stops the reading and loses nothing.
 //
@@ -85,7 +89,8 @@
 //	caps, folding into "other", eviction                   back half, when a pane closes or a commit counts
 //	baselines, incidents                                   detectors, on closed panes alone
 //
-// Caps act in a fixed order (records descending, then key) and everything they
+// Caps act in a fixed order (records descending, then key; sources by distinct
+// targets first, and equal ones by the hash of their key) and everything they
 // fold is counted. While those counters are zero, the same records give the
 // same panes and findings. Samples (raw lines, top lists) are best effort and
 // outside that promise.

@@ -49,7 +49,9 @@ func (c *ruleCase) next(change func(*Pane)) *ruleCase {
 	if change != nil {
 		change(p)
 	}
-	for _, f := range c.rule.Detect(p) {
+	found := c.rule.Detect(p)
+	conforms(c.t, found)
+	for _, f := range found {
 		c.found = append(c.found, f)
 		c.events = append(c.events, eventLine(&f))
 	}

@@ -60,6 +60,7 @@ func (c *ingressCase) panes(n int, accepted int64, change ...func(*Load)) *ingre
 
 func (c *ingressCase) feed(loads ...Load) {
 	found := c.rule.Detect(&Pane{Start: startOf(c.pane), End: startOf(c.pane + 1), Loads: loads})
+	conforms(c.t, found)
 	c.found = append(c.found, found...)
 	for _, f := range found {
 		c.events = append(c.events, eventLine(&f))
