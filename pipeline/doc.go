@@ -77,6 +77,10 @@
 // (Partition.Committed). A commit that fails is tried again and nothing is
 // merged meanwhile: a full disk stops the reading and loses nothing.
 //
+// How far each reader gets is kept apart (progress.go): Health fails when one got
+// nowhere for five minutes and says what is known of why, Ready when commits or
+// slower partitions hold readers back.
+//
 // Restoring the committed state and resuming each partition after its last
 // merged payload is all there is to recovery. State kept for a view, a rule or
 // a pane length that has changed since is left behind, and the log says so;
@@ -109,6 +113,12 @@
 // than 8 outcomes is forgotten. Most sources try one or two targets and are never
 // seen again; keeping them was most of the work. The thresholds of 100 a pane and
 // of internal sources stay exact.
+//
+// scan.external counts 100 failures in two panes and not in one: a scan that
+// takes four minutes is else split by the end of a pane and missed. Bursts of an
+// hour in which scan.internal finds a scan are left out of scan.slow, and no others.
+// scan.distributed counts a SYN as failed before its pane to wait is over: what is
+// answered later is few beside its fifty ports.
 //
 // A set of more than 128 targets keeps a bottom-k sample of 128 with complete
 // evidence beside its HyperLogLog counters. One sketch per kind of evidence

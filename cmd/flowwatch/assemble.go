@@ -136,7 +136,11 @@ func rulesOf(cfg *RulesConfig, pane time.Duration) (detectors []detect.Detector,
 		detectors = append(detectors, detect.NewScanExternal(cfg.ScanExternal.ScanExternalConfig, pane))
 	}
 	if cfg.ScanSlow.Enabled {
-		detectors = append(detectors, detect.NewScanSlow(cfg.ScanSlow.ScanSlowConfig, pane))
+		fast := 0 // failures in an hour that are scan.internal's matter
+		if cfg.ScanInternal.Enabled {
+			fast = cfg.ScanInternal.MinFailed
+		}
+		detectors = append(detectors, detect.NewScanSlow(cfg.ScanSlow.ScanSlowConfig, fast, pane))
 	}
 	if cfg.ScanDistributed.Enabled {
 		detectors = append(detectors, detect.NewScanDistributed(cfg.ScanDistributed.ScanDistributedConfig, pane))

@@ -163,7 +163,7 @@ func TestFullConfig(t *testing.T) {
 		}
 	}
 	f(cfg.Sources[0].Format, []string{"${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr}"})
-	f(*cfg.Sources[1].Kinesis, KinesisConfig{kinesis.Config{Stream: "from-env", Start: "latest", Consumer: "polling", Endpoint: "http://127.0.0.1:4567"}})
+	f(*cfg.Sources[1].Kinesis, KinesisConfig{kinesis.Config{Stream: "from-env", Start: "latest", Consumer: "polling", ConsumerName: "flowwatch", Endpoint: "http://127.0.0.1:4567"}})
 	f(len(cfg.Sources[1].Format), 2)
 	f(cfg.Sources[2].File.Paths, []string{"/var/log/flow/*.gz", "price-${5}.log"})
 	f(cfg.Networks.Allow, []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")})
