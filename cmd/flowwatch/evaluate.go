@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/evaluate"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
@@ -159,9 +160,11 @@ func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed 
 	if err != nil {
 		return nil, usageError{err}
 	}
+	own := append(slices.Clone(cfg.Networks.Internal), traffic.Internal()...)
+	allow := append(slices.Clone(cfg.Networks.Allow), traffic.Allowed()...)
 	var arrived *arrivals
 	if c.Early {
-		if arrived, err = newArrivals(traffic, &cfg.Rules, cfg.Windows.Pane); err != nil {
+		if arrived, err = newArrivals(traffic, enrich.New(own, allow), &cfg.Rules, cfg.Windows.Pane); err != nil {
 			return nil, err
 		}
 	}
@@ -171,8 +174,6 @@ func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed 
 		return nil, err
 	}
 	found := &judge{clock: replay.Now}
-	own := append(slices.Clone(cfg.Networks.Internal), traffic.Internal()...)
-	allow := append(slices.Clone(cfg.Networks.Allow), traffic.Allowed()...)
 	p, err := bare(ctx, e, cfg, bareOptions{Internal: own, Allow: allow, Watch: found.watch, Clock: replay.Now, Early: c.Early})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/evaluate"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
@@ -14,12 +15,14 @@ import (
 // of them had arrived, so that a delay can be told from the last record that an
 // early finding needs: of a scan the one with the target that makes twice the
 // rule's threshold within its window, of a flood the one that brings a pane's
-// count to where no second pane is needed. Answers to a scan are left out of the
-// reckoning, so a scan with many waits longer than it is said to need: the delay
-// is never told too short.
+// count to where no second pane is needed, or a second pane's to where both are
+// candidates. It counts by itself what the rules count: that they agree is the
+// check on both.
 type arrivals struct {
 	layout *flowlog.Layout
 	record flowlog.Record
+	enrich *enrich.Enricher
+	flow   enrich.Flow
 	scans  map[string][]threshold // by rule
 	pane   int64                  // seconds
 	margin int                    // by which more targets must fail than answer
@@ -44,26 +47,40 @@ type arrived struct {
 	failed  map[int64]int // of a scan: new targets by the pane of their record
 	// Of a scan: what answered it, of the targets on its own side of the border.
 	answered map[netip.AddrPort]struct{}
-	enough   time.Time               // of a scan: when the first threshold was reached
-	samples  []sample                // of a flood, ascending
-	sources  map[netip.Addr]struct{} // of the pane of the last sample
+	enough   time.Time          // of a scan: when the first threshold was reached
+	panes    map[int64]*filling // of a flood, by start: deliveries of several interleave
 }
 
-// sample is what a pane of an interface had got by a time.
+// filling is how a pane of the interface under attack filled.
+type filling struct {
+	sources map[netip.Addr]struct{}
+	samples []sample // ascending
+}
+
+// sample is what had come by a time, in the units of measures; bytes in bytes.
 type sample struct {
 	at    time.Time
-	pane  int64
 	count [detect.NumMeasures]int64
 }
 
-func newArrivals(traffic *simulate.Generator, rules *RulesConfig, pane time.Duration) (*arrivals, error) {
+// by returns the count that holds from a time on, not before the last one.
+func (p *filling) by(at time.Time) *[detect.NumMeasures]int64 {
+	if n := len(p.samples); n == 0 {
+		p.samples = append(p.samples, sample{at: at})
+	} else if last := p.samples[n-1]; last.at.Before(at) {
+		p.samples = append(p.samples, sample{at, last.count})
+	}
+	return &p.samples[len(p.samples)-1].count
+}
+
+func newArrivals(traffic *simulate.Generator, who *enrich.Enricher, rules *RulesConfig, pane time.Duration) (*arrivals, error) {
 	layout, err := flowlog.ParseLayout(traffic.Format())
 	if err != nil {
 		return nil, err
 	}
 	const hour = 3600
 	in, out := &rules.ScanInternal, &rules.ScanExternal
-	a := &arrivals{layout: layout, margin: earlyMargin*lead(in.Alpha) - 1, pane: int64(pane / time.Second), scans: map[string][]threshold{
+	a := &arrivals{layout: layout, enrich: who, margin: earlyMargin*lead(in.Alpha) - 1, pane: int64(pane / time.Second), scans: map[string][]threshold{
 		"scan.internal": {{hour, earlyMargin * max(in.MinFailed, lead(in.Alpha))}},
 		"scan.external": {{600, earlyMargin * max(out.MinFailed, lead(out.Alpha))}, {hour, earlyMargin * max(out.MinFailedHour, lead(out.Alpha))}},
 	}}
@@ -73,7 +90,10 @@ func newArrivals(traffic *simulate.Generator, rules *RulesConfig, pane time.Dura
 		if t.Expect != simulate.ExpectFinding {
 			continue
 		}
-		w := &arrived{truth: t, targets: make(map[netip.AddrPort]struct{}), failed: make(map[int64]int), answered: make(map[netip.AddrPort]struct{})}
+		w := &arrived{
+			truth: t, targets: make(map[netip.AddrPort]struct{}), failed: make(map[int64]int),
+			answered: make(map[netip.AddrPort]struct{}), panes: make(map[int64]*filling),
+		}
 		w.key, _ = netip.ParseAddr(t.Key) // none: an interface under attack
 		a.of = append(a.of, w)
 	}
@@ -120,7 +140,10 @@ func (a *arrivals) note(w *arrived, r *flowlog.Record, at time.Time) {
 			w.answered[netip.AddrPortFrom(from, uint16(r.IntOr(flowlog.SrcPort, 0)))] = struct{}{}
 		}
 	case "spike":
-		w.flooded(r, pane, at)
+		if string(r.Text(flowlog.InterfaceID)) == w.truth.Key {
+			a.enrich.Enrich(r, &a.flow)
+			a.flooded(w, &a.flow, at)
+		}
 	}
 }
 
@@ -153,35 +176,40 @@ func (w *arrived) scanned(t netip.AddrPort, pane int64, at time.Time, a *arrival
 	}
 }
 
-// flooded notes a record that counts towards a flood.
-func (w *arrived) flooded(r *flowlog.Record, pane int64, at time.Time) {
-	if string(r.Text(flowlog.InterfaceID)) != w.truth.Key || r.FlowDirection() == flowlog.Egress {
+// flooded notes a record that counts towards a flood as the rule spike counts
+// it: ingress, but no reply to an own connection and nothing that is passed on;
+// flows in the pane of their start, packets and bytes spread over their panes.
+func (a *arrivals) flooded(w *arrived, f *enrich.Flow, at time.Time) {
+	if f.Direction != flowlog.Ingress || f.Reply || !f.TargetInternal && f.SourceInternal {
 		return
 	}
-	n := len(w.samples)
-	if n == 0 || w.samples[n-1].pane != pane || !w.samples[n-1].at.Equal(at) {
-		next := sample{at: at, pane: pane}
-		if n > 0 && w.samples[n-1].pane == pane {
-			next.count = w.samples[n-1].count
-		} else {
-			w.sources = make(map[netip.Addr]struct{})
+	start := f.IntOr(flowlog.Start, 0)
+	end := max(start, f.IntOr(flowlog.End, start)) + 1
+	first := start - start%a.pane
+	for pane := first; pane < end; pane += a.pane {
+		p := w.panes[pane]
+		if p == nil {
+			p = &filling{sources: make(map[netip.Addr]struct{})}
+			w.panes[pane] = p
 		}
-		w.samples = append(w.samples, next)
-		n++
-	}
-	c := &w.samples[n-1].count
-	c[detect.Bytes] += r.IntOr(flowlog.Bytes, 0)
-	c[detect.Packets] += r.IntOr(flowlog.Packets, 0)
-	w.sources[r.Addr(flowlog.SrcAddr)] = struct{}{}
-	c[detect.UniqueSources] = int64(len(w.sources))
-	switch {
-	case r.Action() == flowlog.Reject:
-		c[detect.RejectedFlows]++
-	default:
-		c[detect.AcceptedFlows]++
-	}
-	if r.IntOr(flowlog.TCPFlags, 0) == 2 && r.IntOr(flowlog.Packets, 0) <= 3 {
-		c[detect.SynOnlyFlows]++
+		c := p.by(at)
+		part := min(end, pane+a.pane) - max(start, pane)
+		c[detect.Bytes] += f.IntOr(flowlog.Bytes, 0) * part / (end - start)
+		c[detect.Packets] += f.IntOr(flowlog.Packets, 0) * part / (end - start)
+		if pane != first {
+			continue
+		}
+		p.sources[f.Source] = struct{}{}
+		c[detect.UniqueSources] = int64(len(p.sources))
+		switch f.Action() {
+		case flowlog.Accept:
+			c[detect.AcceptedFlows]++
+		case flowlog.Reject:
+			c[detect.RejectedFlows]++
+		}
+		if f.IntOr(flowlog.TCPFlags, 0) == enrich.SYN && f.IntOr(flowlog.Protocol, 0) == enrich.TCP {
+			c[detect.SynOnlyFlows]++
+		}
 	}
 }
 
@@ -197,52 +225,57 @@ func (a *arrivals) needed(t *simulate.Truth, i *evaluate.Incident) time.Time {
 			continue
 		}
 		if t.Rule == "spike" {
-			return w.struck(i)
+			return w.struck(i.First.Spike)
 		}
 		return w.enough
 	}
 	return time.Time{}
 }
 
-// struck returns when the measure that surprised most had come to where no
-// second pane is needed, or in two panes in a row to where it is a candidate,
-// whichever was first; when neither is seen, the last arrival before the finding.
-func (w *arrived) struck(i *evaluate.Incident) time.Time {
-	if i.First.Spike == nil || len(i.First.Spike.Measures) == 0 {
+// struck returns when the first measure of a spike had come to where no second
+// pane is needed, or in two panes in a row to where each is a candidate, whichever
+// was sooner; zero when none did up to the pane that the spike was found in.
+func (w *arrived) struck(s *detect.SpikeEvidence) time.Time {
+	if s == nil {
 		return time.Time{}
 	}
-	m, size := &i.First.Spike.Measures[0], i.First.Spike.WindowSeconds
-	reached := func(pane int64, enough float64) time.Time {
-		for _, s := range w.samples {
-			x := float64(s.count[m.Measure])
-			if m.Measure == detect.Bytes {
-				x /= 1024
-			}
-			if s.pane == pane && x >= enough {
-				return s.at
+	var first time.Time
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	for pane := w.truth.Start.Unix() / s.WindowSeconds * s.WindowSeconds; pane <= s.WindowStart; pane += s.WindowSeconds {
+		for i := range s.Measures {
+			m := &s.Measures[i]
+			sooner(w.panes[pane].reached(m.Measure, m.Alone))
+			before, now := w.panes[pane-s.WindowSeconds].reached(m.Measure, m.Least), w.panes[pane].reached(m.Measure, m.Least)
+			switch {
+			case before.IsZero() || now.IsZero():
+			case now.Before(before): // its delivery was faster
+				sooner(before)
+			default:
+				sooner(now)
 			}
 		}
+	}
+	return first
+}
+
+// reached returns when a measure had come to so much, zero when it never did.
+// The pane may be nil: nothing came.
+func (p *filling) reached(m detect.Measure, enough float64) time.Time {
+	if p == nil || enough <= 0 {
 		return time.Time{}
 	}
-	var last time.Time
-	for _, s := range w.samples {
-		if s.pane <= i.First.Spike.WindowStart && !s.at.After(i.Raised) {
-			last = s.at
+	for _, seen := range p.samples {
+		x := float64(seen.count[m])
+		if m == detect.Bytes {
+			x /= 1024
+		}
+		if x >= enough {
+			return seen.at
 		}
 	}
-	for pane := w.truth.Start.Unix() / size * size; pane <= i.First.Spike.WindowStart; pane += size {
-		if at := reached(pane, m.Alone); !at.IsZero() && at.Before(last) {
-			last = at
-		}
-		before, now := reached(pane-size, m.Least), reached(pane, m.Least)
-		if !before.IsZero() && !now.IsZero() {
-			if now.Before(before) {
-				now = before
-			}
-			if now.Before(last) {
-				last = now
-			}
-		}
-	}
-	return last
+	return time.Time{}
 }

@@ -72,7 +72,7 @@ type Run struct {
 // records spread a little, and a window of an hour goes on afterwards.
 const (
 	before = 10 * time.Minute
-	after  = 2 * time.Hour
+	after  = time.Hour
 )
 
 // placed reports whether an incident is where a truth is, whatever its rule and

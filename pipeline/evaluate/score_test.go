@@ -81,7 +81,7 @@ func TestWhatCountsAsFound(t *testing.T) {
 		"another source":                          {incident("scan.internal", "10.0.0.8", detect.High, 2005), false, 1},
 		"another VPC":                             {incident("scan.internal", "10.0.0.9", detect.High, 2005, func(i *Incident) { i.Last.Scope = "vpc-2" }), false, 1},
 		"too early":                               {incident("scan.internal", "10.0.0.9", detect.High, 1980), false, 1},
-		"long after":                              {incident("scan.internal", "10.0.0.9", detect.High, 2004+121), false, 1},
+		"long after":                              {incident("scan.internal", "10.0.0.9", detect.High, 2004+61), false, 1},
 		"provisional, and not confirmed":          {incident("scan.internal", "10.0.0.9", detect.High, 2005, func(i *Incident) { i.Last.CloseReason = detect.NotConfirmed }), false, 0},
 		"a false one while all is being learned":  {incident("scan.internal", "10.0.0.8", detect.High, day-10), false, 0},
 		"a false one of a format without VPC ids": {incident("scan.internal", "10.0.0.8", detect.High, 2005, func(i *Incident) { i.Last.Scope = "-" }), false, 1},
