@@ -18,6 +18,9 @@ type Delivery struct {
 	// Missing is the share of an interface's minutes that never arrive,
 	// Duplicates the share that arrives twice.
 	Missing, Duplicates float64
+	// Outage is how long, from OutageAt after midnight UTC on, nothing is
+	// delivered each day; all of it comes at its end.
+	Outage, OutageAt time.Duration
 }
 
 // AWSDelivery is what a month of CloudWatch Logs looks like: a median of 30 s,
@@ -25,6 +28,24 @@ type Delivery struct {
 // few never.
 func AWSDelivery() Delivery {
 	return Delivery{Median: 30 * time.Second, Missing: 1.0 / 5000, Duplicates: 1.0 / 5000}
+}
+
+// NamedDelivery returns one of the schedules that have a name: prompt, the zero
+// value; aws; and rough, which has more of what goes wrong and twenty minutes
+// every day in which nothing is delivered.
+func NamedDelivery(name string) (Delivery, error) {
+	switch name {
+	case "prompt":
+		return Delivery{}, nil
+	case "aws":
+		return AWSDelivery(), nil
+	case "rough":
+		d := AWSDelivery()
+		d.Missing, d.Duplicates = 1.0/500, 1.0/200
+		d.Outage, d.OutageAt = 20*time.Minute, 5*time.Hour+10*time.Minute
+		return d, nil
+	}
+	return Delivery{}, fmt.Errorf("simulate: delivery %q: accepted are prompt, aws and rough", name)
 }
 
 // longestDelay is where the tail ends.
@@ -36,6 +57,9 @@ func (d *Delivery) validate() error {
 		return fmt.Errorf("simulate: delivery median %v: accepted are 0 to %v", d.Median, longestDelay)
 	case d.Missing < 0 || d.Missing > 1 || d.Duplicates < 0 || d.Duplicates > 1:
 		return fmt.Errorf("simulate: shares of delivery %v and %v: accepted are 0 to 1", d.Missing, d.Duplicates)
+	}
+	if d.Outage < 0 || d.OutageAt < 0 || d.Outage+d.OutageAt > 24*time.Hour {
+		return fmt.Errorf("simulate: an outage of %v at %v: accepted is what begins and ends within a day", d.Outage, d.OutageAt)
 	}
 	return nil
 }
@@ -88,11 +112,24 @@ func (g *Generator) delay(e *eni) time.Duration {
 		}
 	}
 	for _, s := range e.vpc.outages {
-		if at := g.now + minute; s.has(at + int64(d.Seconds())) {
-			d = time.Duration(s.to-at)*time.Second + time.Duration(g.rng.IntN(20_000))*time.Millisecond
-		}
+		d = g.afterOutage(d, s)
+	}
+	if daily := g.cfg.Delivery.Outage; daily > 0 {
+		arrival := g.now + minute + int64(d.Seconds())
+		from := arrival - arrival%(24*3600) + int64(g.cfg.Delivery.OutageAt.Seconds())
+		d = g.afterOutage(d, span{from, from + int64(daily.Seconds())})
 	}
 	return d
+}
+
+// afterOutage is a delay that would end within an outage, drawn out to some
+// seconds after it.
+func (g *Generator) afterOutage(d time.Duration, outage span) time.Duration {
+	at := g.now + minute
+	if !outage.has(at + int64(d.Seconds())) {
+		return d
+	}
+	return time.Duration(outage.to-at)*time.Second + time.Duration(g.rng.IntN(20_000))*time.Millisecond
 }
 
 // send hands a batch out now, or keeps a copy until the minute that it arrives
