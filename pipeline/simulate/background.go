@@ -77,7 +77,7 @@ func (g *Generator) visit(client, server netip.Addr) *exchange {
 // check is the load balancer's look at one web server.
 func (g *Generator) check(lb, w *eni) {
 	for range checksPerMinute {
-		g.internal(lb, w, &exchange{clientPort: lb.port(), serverPort: 8080, protocol: tcp, sent: 180, received: 240})
+		g.internal(lb, w, &exchange{clientPort: g.port(lb), serverPort: 8080, protocol: tcp, sent: 180, received: 240})
 	}
 }
 
@@ -91,7 +91,7 @@ func (g *Generator) hostTraffic(e *eni, level float64) {
 	}
 	if r := e.site.first(resolver); r != nil {
 		for range g.poisson(g.rate(e, lookups*level)) {
-			g.internal(e, r, &exchange{clientPort: e.port(), serverPort: 53, protocol: udp, sent: 60, received: 140})
+			g.internal(e, r, &exchange{clientPort: g.port(e), serverPort: 53, protocol: udp, sent: 60, received: 140})
 		}
 	}
 	if e.role == bastion {
@@ -105,7 +105,7 @@ func (g *Generator) hostTraffic(e *eni, level float64) {
 
 // fetch is a private host's own connection to the Internet.
 func (g *Generator) fetch(e, gateway *eni) {
-	x := exchange{clientPort: e.port(), serverPort: 443, protocol: tcp, sent: g.size(2500), received: g.size(40_000)}
+	x := exchange{clientPort: g.port(e), serverPort: 443, protocol: tcp, sent: g.size(2500), received: g.size(40_000)}
 	switch n := g.rng.IntN(10); {
 	case n < 5:
 		x.server = netip.AddrFrom4([4]byte{52, 219, byte(170 + n), byte(1 + g.rng.IntN(200))})
@@ -159,7 +159,7 @@ func (g *Generator) connect(s *site) {
 		for range poolSize {
 			life := 5 + g.rng.IntN(25)
 			s.pools = append(s.pools, &pool{client: client, server: server, serverPort: port,
-				clientPort: client.port(), age: g.rng.IntN(life), life: life})
+				clientPort: g.port(client), age: g.rng.IntN(life), life: life})
 		}
 	}
 	for _, w := range s.byRole[web] {
@@ -185,6 +185,6 @@ func (g *Generator) keep(p *pool, level float64) {
 	g.internal(p.client, p.server, &x)
 	if p.age >= p.life {
 		p.age, p.life = 0, 5+g.rng.IntN(25)
-		p.clientPort = p.client.port()
+		p.clientPort = g.port(p.client)
 	}
 }

@@ -1,24 +1,29 @@
 package simulate
 
-import "math"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 // poisson draws from a Poisson distribution.
-func (g *Generator) poisson(mean float64) int {
+func (g *Generator) poisson(mean float64) int { return poisson(g.rng, mean) }
+
+func poisson(rng *rand.Rand, mean float64) int {
 	if mean <= 0 {
 		return 0
 	}
 	n := 0
 	// Knuth's method multiplies until e^-mean; a great mean is a sum of small ones.
 	for ; mean > 30; mean -= 30 {
-		n += g.smallPoisson(30)
+		n += smallPoisson(rng, 30)
 	}
-	return n + g.smallPoisson(mean)
+	return n + smallPoisson(rng, mean)
 }
 
-func (g *Generator) smallPoisson(mean float64) int {
+func smallPoisson(rng *rand.Rand, mean float64) int {
 	limit := math.Exp(-mean)
 	n := 0
-	for p := g.rng.Float64(); p > limit; p *= g.rng.Float64() {
+	for p := rng.Float64(); p > limit; p *= rng.Float64() {
 		n++
 	}
 	return n

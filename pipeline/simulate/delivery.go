@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"math"
@@ -64,9 +63,6 @@ func (d *Delivery) validate() error {
 	return nil
 }
 
-// transit holds batches that arrive in a later minute, by time of arrival.
-type transit []Batch
-
 // deliver makes the batch of one interface.
 func (g *Generator) deliver(e *eni) {
 	from := len(g.lines)
@@ -81,19 +77,23 @@ func (g *Generator) deliver(e *eni) {
 	}
 	b := Batch{
 		At: time.Unix(g.now+minute, 0).UTC().Add(g.delay(e)), Account: e.vpc.account, VPC: e.vpc.id,
-		Stream: e.stream(), Lines: lines,
+		Stream: e.stream, Lines: lines,
 	}
-	if g.drawn(g.cfg.Delivery.Missing) {
+	if g.lost(g.cfg.Delivery.Missing) {
 		g.counts.Missing += int64(len(lines))
 		return
 	}
 	g.send(b)
-	if g.drawn(g.cfg.Delivery.Duplicates) {
+	if g.lost(g.cfg.Delivery.Duplicates) {
 		b.At = b.At.Add(time.Second)
 		g.counts.Duplicates += int64(len(lines))
 		g.send(b)
 	}
 }
+
+// lost draws from the delivery's own source of chance: what arrives when changes
+// nothing of what is logged.
+func (g *Generator) lost(share float64) bool { return share > 0 && g.mail.Float64() < share }
 
 // drawn reports whether something of this probability happens. Nothing is drawn
 // for what never does.
@@ -101,9 +101,9 @@ func (g *Generator) drawn(p float64) bool { return p > 0 && g.rng.Float64() < p 
 
 // delay draws how long after its end a minute of an interface arrives.
 func (g *Generator) delay(e *eni) time.Duration {
-	d := time.Duration(22_000+g.rng.IntN(22_000)) * time.Millisecond
+	d := time.Duration(22_000+g.mail.IntN(22_000)) * time.Millisecond
 	if median := g.cfg.Delivery.Median; median > 0 {
-		d = time.Duration(float64(median) * math.Exp(0.75*g.rng.NormFloat64()))
+		d = time.Duration(float64(median) * math.Exp(0.75*g.mail.NormFloat64()))
 		d = max(time.Second, min(d, longestDelay))
 	}
 	for _, s := range e.vpc.late {
@@ -129,48 +129,11 @@ func (g *Generator) afterOutage(d time.Duration, outage span) time.Duration {
 	if !outage.has(at + int64(d.Seconds())) {
 		return d
 	}
-	return time.Duration(outage.to-at)*time.Second + time.Duration(g.rng.IntN(20_000))*time.Millisecond
-}
-
-// send hands a batch out now, or keeps a copy until the minute that it arrives
-// in: those of one call end two minutes after it began.
-func (g *Generator) send(b Batch) {
-	g.counts.Lines += int64(len(b.Lines))
-	if b.At.Unix() < g.now+2*minute {
-		g.minute.Batches = append(g.minute.Batches, b)
-		return
-	}
-	lines := make([]Line, len(b.Lines))
-	for i, l := range b.Lines {
-		lines[i] = Line{bytes.Clone(l.Text), l.Start}
-	}
-	b.Lines = lines
-	g.transit = append(g.transit, b)
-}
-
-// Rest returns what is still on its way when no further minute is made, by time
-// of delivery.
-func (g *Generator) Rest() []Batch {
-	rest := []Batch(g.transit)
-	g.transit = nil
-	sortBatches(rest)
-	return rest
+	return time.Duration(outage.to-at)*time.Second + time.Duration(g.mail.IntN(20_000))*time.Millisecond
 }
 
 func sortBatches(b []Batch) {
 	slices.SortStableFunc(b, func(a, b Batch) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Stream, b.Stream))
 	})
-}
-
-// arrive adds what arrives in this minute of what was sent before, and sorts.
-func (g *Generator) arrive() {
-	g.transit = slices.DeleteFunc(g.transit, func(b Batch) bool {
-		if b.At.Unix() >= g.now+2*minute {
-			return false
-		}
-		g.minute.Batches = append(g.minute.Batches, b)
-		return true
-	})
-	sortBatches(g.minute.Batches)
 }

@@ -30,18 +30,19 @@ type eni struct {
 	site     *site
 	role     role
 	id       string
+	stream   string     // of its log
 	addr     netip.Addr // private; public addresses never show in flow logs
 	addr6    netip.Addr
 	instance string // "-" where AWS runs the host
 	subnet   string
 	az       string
-	nextPort uint16
-	scale    float64 // of its traffic against that of the others
+	nextPort [2]uint16 // of the background and of attacks
+	scale    float64   // of its traffic against that of the others
 	bursty   bool
 	gust     gust
 
 	out        sheet          // lines of the current minute
-	aggregates [2]aggregation // lines of the current minute
+	aggregates [2]aggregation // flows of the current interval, when it is longer
 }
 
 // vpc is one network of one account.
@@ -51,6 +52,7 @@ type vpc struct {
 	id      string
 	region  string
 	enis    []*eni
+	at      map[netip.Addr]*eni // by IPv4 and IPv6 address
 	sites   []*site
 	clients []netip.Addr // external addresses that come back
 	swing   float64      // of the day
@@ -86,13 +88,12 @@ func (e *eni) address(six bool) netip.Addr {
 	return e.addr
 }
 
-// port returns a fresh port of the client's side.
-func (e *eni) port() uint16 {
-	e.nextPort++
-	if e.nextPort < 32768 {
-		e.nextPort = 32768
-	}
-	return e.nextPort
+// port returns a fresh port of the client's side. Attacks take from a range of
+// their own, so that they leave the background as it is.
+func (g *Generator) port(e *eni) uint16 {
+	next := &e.nextPort[g.attacking]
+	*next = 32768 + (*next+1)%32768
+	return *next
 }
 
 // networks lays out the VPCs: 10.N.0.0/16 and an IPv6 /56 each.
@@ -105,6 +106,7 @@ func networks(cfg *Config, rng *rand.Rand) []*vpc {
 			id:      fmt.Sprintf("vpc-0%016x", rng.Uint64()),
 			region:  "eu-central-1",
 			swing:   0.35,
+			at:      make(map[netip.Addr]*eni),
 		}
 		for range 400 {
 			vpcs[i].clients = append(vpcs[i].clients, stranger(rng))
@@ -140,12 +142,16 @@ func (v *vpc) add(rng *rand.Rand) {
 		instance: fmt.Sprintf("i-0%016x", rng.Uint64()),
 		subnet:   fmt.Sprintf("subnet-0%x%015x", zone, uint64(v.number)*0x1f3d5b79+uint64(zone)*0x2545f491+0x3a7),
 		az:       fmt.Sprintf("euc1-az%d", zone+1),
-		nextPort: uint16(32768 + rng.IntN(28000)), scale: 1,
+		scale:    1,
 	}
+	e.stream = e.id + "-all"
 	e.addr6 = netip.AddrFrom16([16]byte{0x2a, 0x05, 0xd0, 0x14, 0, byte(v.number), byte(zone), 0, 14: byte(host >> 8), 15: byte(host)})
 	if e.role == balancer || e.role == nat {
 		e.instance = "-"
 	}
+	e.nextPort[ofBackground] = uint16(rng.IntN(32768))
+	e.nextPort[ofAttacks] = e.nextPort[ofBackground] + 16384
+	v.at[e.addr], v.at[e.addr6] = e, e
 	v.enis = append(v.enis, e)
 	s.enis = append(s.enis, e)
 	s.byRole[e.role] = append(s.byRole[e.role], e)
