@@ -8,12 +8,12 @@ import (
 // allowedScanner is the scanner that Allowed lists.
 var allowedScanner = netip.AddrFrom4([4]byte{192, 0, 2, 77})
 
-// outsider returns a scanner's address in the ranges for documentation.
+// outsider returns an address of the Internet.
 func (p *planning) outsider() netip.Addr {
 	if p.six() {
-		return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 14: byte(p.rng.IntN(256)), 15: byte(10 + p.rng.IntN(200))})
+		return stranger6(p.rng)
 	}
-	return netip.AddrFrom4([4]byte{198, 51, 100, byte(10 + p.rng.IntN(200))})
+	return stranger(p.rng)
 }
 
 // planExternalScan: a host on the Internet tries, by default, 300 targets at one
@@ -103,10 +103,7 @@ func planDistributedScan(p *planning) (play, error) {
 	var tries []try
 	var from []netip.Addr
 	for range sources {
-		source := stranger(p.rng)
-		if p.six() {
-			source = stranger6(p.rng)
-		}
+		source := p.outsider()
 		for range 1 + p.rng.IntN(4) {
 			if len(tries) < len(ports) {
 				tries = append(tries, try{addr: target.address(p.six()), eni: target, port: ports[len(tries)], outcome: rejected})
