@@ -25,6 +25,7 @@ type simulateCmd struct {
 	Interval   time.Duration `help:"What one record covers: 60s or 600s." default:"60s"`
 	Level      float64       `help:"Times the normal traffic." default:"1"`
 	Probes     float64       `help:"Unsolicited probes an hour for each public address." default:"300"`
+	Harsh      bool          `help:"Heavier tails and higher bursts than the normal traffic has."`
 	Suite      string        `help:"Scenarios, many of each kind: background (none: the default), attacks, benign or all." xor:"what"`
 	Scenario   []string      `help:"One scenario: KIND@OFFSET[xFACTOR][,size=N][,for=DURATION][,vpc=N][,site=N], such as flood@50hx10. Repeatable." sep:"none" xor:"what"`
 	List       bool          `help:"Say what kinds there are and what is expected of each, and end."`
@@ -118,7 +119,7 @@ func (c *simulateCmd) config(now time.Time) (simulate.Config, error) {
 	}
 	cfg := simulate.Config{
 		Seed: c.Seed, Start: c.start(now), Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Format),
-		Interval: c.Interval, Varied: true, Delivery: delivery, Level: c.Level,
+		Interval: c.Interval, Varied: true, Harsh: c.Harsh, Delivery: delivery, Level: c.Level,
 		Radiation: c.Probes, Malformed: c.Malformed, Late: -1,
 	}
 	// In the configuration 0 is the default.

@@ -29,7 +29,7 @@ func planGateway(p *planning) (play, error) {
 			if e.role != web && e.role != worker && e.role != database {
 				continue
 			}
-			for range g.poisson(updates * g.level(e.vpc) * e.scale) {
+			for range g.poisson(updates * e.smooth) {
 				g.fetch(e, gateway)
 			}
 		}
@@ -116,7 +116,7 @@ func planFlashCrowd(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.truth.Key, p.truth.Bursty = lb.id, lb.bursty
+	p.truth.Key, p.truth.Bursty = lb.id, lb.rhythm.bursty
 	factor := p.factor(4)
 	return func(g *Generator, n int) {
 		rise := min(1, float64(n+1)/10, float64(p.minutes-n)/20)
@@ -152,7 +152,7 @@ func planLevelShift(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.truth.Key, p.truth.Bursty = lb.id, lb.bursty
+	p.truth.Key, p.truth.Bursty = lb.id, lb.rhythm.bursty
 	factor := p.factor(2.5)
 	return func(g *Generator, _ int) { g.flood(lb, factor, 1) }, nil
 }

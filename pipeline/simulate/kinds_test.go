@@ -138,7 +138,9 @@ func check(t *testing.T, s setting, k *KindInfo, truth *Truth, records []record)
 				sources[r.src] = true
 			}
 		}
-		if n := len(sources); n != truth.Sources {
+		// Of bots, chance leaves some out where a factor makes few visits.
+		n, bots := len(sources), truth.Factor > 0
+		if n > truth.Sources || n < truth.Sources && !bots {
 			t.Errorf("%d sources, the truth says %d", n, truth.Sources)
 		}
 	}

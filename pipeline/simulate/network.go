@@ -20,6 +20,11 @@ const (
 	idle
 )
 
+// String returns the name of a role.
+func (r role) String() string {
+	return [...]string{"balancer", "web", "database", "resolver", "nat", "bastion", "worker", "idle"}[r]
+}
+
 // roles are given out in this order within each site.
 var roles = [...]role{balancer, web, web, web, database, resolver, nat, bastion, worker, idle}
 
@@ -37,9 +42,10 @@ type eni struct {
 	subnet   string
 	az       string
 	nextPort [2]uint16 // of the background and of attacks
-	scale    float64   // of its traffic against that of the others
-	bursty   bool
+	rhythm   rhythm
 	gust     gust
+	smooth   float64 // level of this minute without what chance does to it
+	level    float64 // and with it
 
 	out        sheet          // lines of the current minute
 	aggregates [2]aggregation // flows of the current interval, when it is longer
@@ -55,7 +61,6 @@ type vpc struct {
 	at      map[netip.Addr]*eni // by IPv4 and IPv6 address
 	sites   []*site
 	clients []netip.Addr // external addresses that come back
-	swing   float64      // of the day
 	outages []span       // of its delivery
 	late    []span       // what is logged then is delivered too late
 }
@@ -67,6 +72,7 @@ type site struct {
 	enis   []*eni
 	byRole [idle + 1][]*eni
 	pools  []*pool
+	backup *backup // nil for none
 }
 
 // first returns the site's first interface of a role, or nil.
@@ -105,7 +111,6 @@ func networks(cfg *Config, rng *rand.Rand) []*vpc {
 			account: fmt.Sprintf("%012d", 111_122_223_333+int64(i)*111_111_111_111%888_877_776_666),
 			id:      fmt.Sprintf("vpc-0%016x", rng.Uint64()),
 			region:  "eu-central-1",
-			swing:   0.35,
 			at:      make(map[netip.Addr]*eni),
 		}
 		for range 400 {
@@ -142,7 +147,7 @@ func (v *vpc) add(rng *rand.Rand) {
 		instance: fmt.Sprintf("i-0%016x", rng.Uint64()),
 		subnet:   fmt.Sprintf("subnet-0%x%015x", zone, uint64(v.number)*0x1f3d5b79+uint64(zone)*0x2545f491+0x3a7),
 		az:       fmt.Sprintf("euc1-az%d", zone+1),
-		scale:    1,
+		rhythm:   steady,
 	}
 	e.stream = e.id + "-all"
 	e.addr6 = netip.AddrFrom16([16]byte{0x2a, 0x05, 0xd0, 0x14, 0, byte(v.number), byte(zone), 0, 14: byte(host >> 8), 15: byte(host)})

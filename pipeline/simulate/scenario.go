@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -54,7 +55,11 @@ type Truth struct {
 	Expect   string    `json:"expect"`             // with the fields that the format has
 	Severity string    `json:"severity,omitempty"` // at least, as detectors write it
 	Factor   float64   `json:"factor,omitempty"`
-	Bursty   bool      `json:"bursty,omitempty"` // of the interface under attack
+	// Normal is how many visits an interface under attack gets in five minutes
+	// without it, on average: where there are few, even many times as many are no
+	// spike.
+	Normal float64 `json:"normal,omitempty"`
+	Bursty bool    `json:"bursty,omitempty"` // of the interface under attack
 	// Of a scan: distinct (address, port, protocol), and what became of them; of a
 	// brute force, connections that were answered.
 	Targets  int `json:"targets,omitempty"`
@@ -71,6 +76,7 @@ func (g *Generator) Truth() []Truth { return slices.Clone(g.truth) }
 type planning struct {
 	Scenario
 	kind    *KindInfo
+	level   float64 // Config.Level
 	vpc     *vpc
 	from    int64 // Unix seconds of the first minute
 	format  Format
@@ -112,7 +118,7 @@ func (g *Generator) prepare(i int, s Scenario) error {
 		Start: time.Unix(from, 0).UTC(), End: time.Unix(from+int64(minutes)*minute, 0).UTC(),
 	}
 	rng := rand.New(rand.NewPCG(g.cfg.Seed, uint64(i)+1))
-	play, err := kind.plan(&planning{Scenario: s, kind: kind, vpc: v, format: g.cfg.Format, rng: rng, from: from, minutes: minutes, truth: &truth})
+	play, err := kind.plan(&planning{Scenario: s, kind: kind, level: g.cfg.Level, vpc: v, format: g.cfg.Format, rng: rng, from: from, minutes: minutes, truth: &truth})
 	if err != nil {
 		return fmt.Errorf("simulate: scenario %s: %w", s.Kind, err)
 	}
@@ -168,7 +174,10 @@ func (p *planning) factor(f float64) float64 {
 
 // victim says which interface is under attack.
 func (p *planning) victim(e *eni) {
-	p.truth.Key, p.truth.Bursty = e.id, e.bursty
+	p.truth.Key, p.truth.Bursty = e.id, e.rhythm.bursty
+	if e.role == balancer {
+		p.truth.Normal = math.Round(50*visitsPerMinute*p.level*smooth(e, p.from)) / 10
+	}
 	if p.truth.Rule == "spike" && p.At < learning {
 		p.truth.Severity = "low"
 	}
