@@ -45,6 +45,7 @@ type back struct {
 	lastPane     int64           // start of the pane closed last, Never when none
 	late         map[int64]int64 // late records of open panes, best effort: not kept over a restart
 	raised       []detect.Finding
+	suppressor   *suppressor
 	outlets      *outlets
 	incidents    map[string]Incident // open, by uid
 	commits      uint64              // number of the last commit
@@ -69,6 +70,7 @@ func newBack(p *Pipeline) *back {
 	for _, d := range p.detectors {
 		b.rules = append(b.rules, &rule{Detector: d})
 	}
+	b.suppressor = newSuppressor(p.suppress)
 	b.outlets = newOutlets(p.outlets)
 	return b
 }
@@ -224,11 +226,11 @@ func (b *back) addTotals(pane *aggregate.Pane, start int64) {
 func (b *back) detect(pane *detect.Pane) {
 	for _, r := range b.rules {
 		for _, f := range r.Detect(pane) {
-			b.counters.finding(&f)
-			b.raised = append(b.raised, f)
+			b.raise(f)
 		}
 		b.counters.take(r.Detector)
 	}
+	b.suppressor.expire(pane.End)
 	if len(b.raised) > 0 {
 		b.hurry()
 	}

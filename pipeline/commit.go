@@ -216,6 +216,7 @@ func (b *back) changes(d *checkpoint.Delta) {
 		put(d, keyWindows, windowsOf(b.p.plan))
 		b.windowsSaved = true
 	}
+	b.suppressor.changes(d)
 	for i := range b.totals {
 		b.viewChanges(d, i)
 	}

@@ -33,8 +33,7 @@ func (b *back) early(s *aggregate.Partial) {
 			continue
 		}
 		for _, f := range rule.Early(open) {
-			b.counters.finding(&f)
-			b.raised = append(b.raised, f)
+			b.raise(f)
 		}
 	}
 	if len(b.raised) > 0 {

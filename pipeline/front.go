@@ -99,6 +99,7 @@ func (f *front) run(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
+		f.p.progress.read(f.partition.ID(), &batch)
 		for i := range batch.Payloads {
 			f.payload(&batch.Payloads[i])
 			if f.lines >= sliceRecords {
@@ -108,15 +109,25 @@ func (f *front) run(ctx context.Context) error {
 			}
 		}
 		f.idleness(&batch)
-		if len(batch.Payloads) == 0 || time.Since(f.began) >= sliceTime {
+		if batch.Urgent || len(batch.Payloads) == 0 || time.Since(f.began) >= sliceTime {
 			if err := f.cut(ctx, false); err != nil {
 				return err
 			}
 		}
-		if err := f.p.back.hold(ctx, f.partition.ID()); err != nil {
+		if batch.Urgent {
+			f.p.back.hurry()
+		}
+		if err := f.hold(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// hold waits while the partition is too far ahead of the others.
+func (f *front) hold(ctx context.Context) error {
+	f.p.progress.hold(f.partition.ID())
+	defer f.p.progress.release(f.partition.ID())
+	return f.p.back.hold(ctx, f.partition.ID())
 }
 
 // lastCutTime bounds the merge of a slice that ends because reading does.
@@ -270,6 +281,8 @@ func (f *front) cut(ctx context.Context, ended bool) error {
 	if ended {
 		s.children = f.partition.Children()
 	}
+	f.p.progress.hold(s.partition)
+	defer f.p.progress.release(s.partition)
 	if err := f.p.back.merge(ctx, s); err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type Dependencies struct {
 	Plan       *aggregate.Plan
 	Enricher   *enrich.Enricher
 	Detectors  []detect.Detector
+	Suppress   detect.Suppressions // events of detectors that are held back
 	Outlets    []Outlet
 	// Store makes commits durable; with nil nothing is, and a commit only
 	// publishes. It stays the caller's to close.
@@ -57,6 +58,7 @@ type Pipeline struct {
 	plan        *aggregate.Plan
 	enricher    *enrich.Enricher
 	detectors   []detect.Detector
+	suppress    detect.Suppressions
 	outlets     []Outlet
 	store       checkpoint.Store
 	observe     func(partition string) Observer
@@ -66,6 +68,7 @@ type Pipeline struct {
 	early       bool
 	metrics     *metrics
 	bad         *badLines
+	progress    *progress
 
 	back       *back
 	committing chan struct{} // holds a token while a commit is made: one at a time
@@ -78,9 +81,9 @@ type Pipeline struct {
 func New(ctx context.Context, cfg Config, d Dependencies) (*Pipeline, error) {
 	p := &Pipeline{
 		log: d.Log, clock: d.Clock, plan: d.Plan, enricher: d.Enricher, detectors: d.Detectors,
-		outlets: d.Outlets, store: d.Store, observe: d.Observe,
+		suppress: d.Suppress, outlets: d.Outlets, store: d.Store, observe: d.Observe,
 		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, sources: cfg.Sources, early: cfg.Early,
-		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1),
+		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1), progress: newProgress(),
 	}
 	if p.log == nil {
 		p.log = zap.NewNop()
@@ -164,6 +167,9 @@ func (p *Pipeline) Ready() error {
 	if n := len(p.back.awaited); n > 0 {
 		return fmt.Errorf("%d sources have not listed their partitions yet", n)
 	}
+	if id, since := p.progress.heldBack(); id != "" {
+		return fmt.Errorf("partition %s has been held back for %s: others lag behind it in event time, or a merge waits", id, since.Round(time.Second))
+	}
 	return nil
 }
 
@@ -194,5 +200,7 @@ func (h *host) Work(ctx context.Context, part Partition) error {
 	if f.observer != nil {
 		defer f.observer.Done()
 	}
+	h.p.progress.begin(part.ID())
+	defer h.p.progress.end(part.ID())
 	return f.run(ctx)
 }

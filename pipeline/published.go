@@ -19,6 +19,7 @@ type Published struct {
 	Late                       int64
 	PanesClosed                int64
 	Findings                   map[string]map[string]int64 // opened, by rule and severity
+	Suppressed                 map[string]int64            // events of incidents held back, by rule
 	Open                       []Incident                  // incidents, in no order
 	ScanTargets                map[string]map[string]int64 // by scope and outcome
 	Calibration                map[string]map[string]int64 // by measure and p
@@ -55,7 +56,7 @@ func (b *back) publish() *Published {
 		SourceRecords: c.SourceRecords, SourceBytes: c.SourceBytes,
 		OK: c.OK, NoData: c.NoData, SkipData: c.SkipData,
 		Malformed: c.Malformed, Late: c.Late, PanesClosed: c.PanesClosed,
-		Findings: c.Findings, ScanTargets: c.ScanTargets, Calibration: c.Calibration, Evicted: c.Evicted,
+		Findings: c.Findings, Suppressed: c.Suppressed, ScanTargets: c.ScanTargets, Calibration: c.Calibration, Evicted: c.Evicted,
 		Watermark: b.marks.global, Open: slices.Collect(maps.Values(b.incidents)),
 	}
 	for i, v := range b.p.plan.Views() {

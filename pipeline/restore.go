@@ -66,6 +66,8 @@ func (r *restorer) visit(key, value []byte) error {
 			return err
 		}
 		b.incidents[rest] = i
+	case keyHushed:
+		return b.suppressor.restore(rest, value)
 	case keyRule:
 		r.versions[rest] = string(value)
 	case keyDetector:

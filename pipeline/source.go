@@ -100,6 +100,9 @@ type Batch struct {
 	// Idle says that the partition is proven to hold nothing newer than what
 	// has been read: an empty read at the tip.
 	Idle bool
+	// Urgent says that whoever sent the payloads waits for their commit: it is
+	// made as soon as they are merged, at most one a second.
+	Urgent bool
 }
 
 // Payload is one source record: bytes in some envelope, indivisible for

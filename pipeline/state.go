@@ -22,6 +22,7 @@ const (
 	keyTotal     = "t/" // + view id + "/" + key: the totals of one key
 	keyGauges    = "g/" // + view id: what is shown of the last closed pane
 	keyIncident  = "i/" // + uid: an open incident, for the gauge
+	keyHushed    = "h/" // + uid: an incident whose events are held back
 	keyDetector  = "d/" // + name + "/" + key: a detector's own
 	keyRule      = "r/" // + name: version and configuration of a detector's state
 	keyOutbox    = "o/" // + id (8) + sink: a finding still to be sent

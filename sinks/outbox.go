@@ -222,7 +222,7 @@ func (o *Outbox) deliver(ctx, life context.Context) {
 			if attempt == 1 {
 				o.log.Warn("sink fails, trying again", zap.Error(err))
 			}
-			if stopping = o.wait(life, stopping, pause); life.Err() != nil {
+			if stopping = o.wait(life, stopping, pause, retryAfter(err)); life.Err() != nil {
 				return
 			}
 		}
@@ -237,11 +237,11 @@ func (o *Outbox) backoff() *backoff.ExponentialBackOff {
 	return b
 }
 
-// wait sleeps until the next attempt is due or life ends. When stopping comes
-// first there is little time left: the pause ends and pauses grow anew, and
+// wait sleeps until the next attempt is due, least at the earliest, or life
+// ends. When stopping comes first there is little time left: the pause ends and pauses grow anew, and
 // what is returned never comes again.
-func (o *Outbox) wait(life context.Context, stopping <-chan struct{}, pause *backoff.ExponentialBackOff) <-chan struct{} {
-	timer := time.NewTimer(min(pause.NextBackOff(), o.cfg.MaxBackoff))
+func (o *Outbox) wait(life context.Context, stopping <-chan struct{}, pause *backoff.ExponentialBackOff, least time.Duration) <-chan struct{} {
+	timer := time.NewTimer(max(min(pause.NextBackOff(), o.cfg.MaxBackoff), least))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,11 +24,15 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
+	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks"
 	filesink "github.com/flowwatch/flowwatch/sinks/file"
 	promsink "github.com/flowwatch/flowwatch/sinks/prometheus"
+	"github.com/flowwatch/flowwatch/sinks/slack"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
+	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
 // service is a pipeline with everything around it that a configuration asks
@@ -73,18 +79,39 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	if err != nil {
 		return s, usageError{err}
 	}
+	allow, err := allowed(&cfg.Networks, s.log)
+	if err != nil {
+		return s, usageError{err}
+	}
 	detectors, names := rulesOf(&cfg.Rules, cfg.Windows.Pane)
 	s.pipeline, err = pipeline.New(ctx, pipeline.Config{
 		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources,
 		Early: cfg.Detect.Early,
 	}, pipeline.Dependencies{
 		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
-		Enricher: enrich.New(cfg.Networks.Internal, cfg.Networks.Allow), Detectors: detectors, Outlets: outlets, Store: store,
+		Enricher: enrich.New(cfg.Networks.Internal, allow), Detectors: detectors, Suppress: cfg.Suppress, Outlets: outlets, Store: store,
 	})
 	if err != nil {
 		return s, err
 	}
 	return s, s.registry.Register(promsink.New(s.pipeline.Published, names))
+}
+
+// allowed returns the scanners that are the user's own, with those of the
+// allow lists.
+func allowed(cfg *NetworksConfig, log *zap.Logger) ([]netip.Prefix, error) {
+	if len(cfg.AllowLists) == 0 {
+		return cfg.Allow, nil
+	}
+	lists, err := enrich.ReadAllowLists(cfg.AllowLists)
+	if err != nil {
+		return nil, fmt.Errorf("networks.allow_lists: %w", err)
+	}
+	for _, why := range lists.Skipped {
+		log.Warn("allow list is skipped: " + why)
+	}
+	log.Info("allow lists are read", zap.Int("files", lists.Files), zap.Int("networks", len(lists.Prefixes)))
+	return slices.Concat(cfg.Allow, lists.Prefixes), nil
 }
 
 // planOf compiles the views that are on; a view on a field that nothing
@@ -144,6 +171,10 @@ func (s *service) openSources(e *env) error {
 		switch {
 		case c.Kinesis != nil:
 			source, err = kinesis.New(c.Kinesis.Config, kinesis.Dependencies{Log: s.log, Registerer: s.registry})
+		case c.Firehose != nil:
+			source, err = firehose.New(c.Firehose.Config, firehose.Dependencies{Log: s.log, Registerer: s.registry})
+		case c.S3 != nil:
+			source, err = s3.New(c.S3.Config, s3.Dependencies{Log: s.log, Registerer: s.registry})
 		default:
 			source, err = file.Open(file.Config{
 				Name: fileSourceName(c.File.Paths), Paths: c.File.Paths, Stdin: e.Stdin,
@@ -153,9 +184,21 @@ func (s *service) openSources(e *env) error {
 		if err != nil {
 			return usageError{fmt.Errorf("sources[%d]: %w", i, err)}
 		}
-		s.inputs = append(s.inputs, pipeline.Input{Source: source, Formats: formats, Lateness: s.cfg.Windows.AllowedLateness})
+		s.inputs = append(s.inputs, pipeline.Input{Source: source, Formats: formats, Lateness: s.cfg.lateness(c)})
 	}
 	return nil
+}
+
+// deliveredLateness is the allowed lateness of sources behind a buffer that
+// holds records for minutes, unless windows.allowed_lateness allows more.
+const deliveredLateness = 25 * time.Minute
+
+// lateness is how late the records of a source may be.
+func (c *Config) lateness(source *SourceConfig) time.Duration {
+	if source.Firehose != nil || source.S3 != nil {
+		return max(c.Windows.AllowedLateness, deliveredLateness)
+	}
+	return c.Windows.AllowedLateness
 }
 
 // fileSourceName names a source by what it reads and not by its place in the
@@ -200,14 +243,44 @@ func (s *service) openSinks(e *env) ([]pipeline.Outlet, error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
-		box := sinks.NewOutbox(sink, sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules}, sinks.OutboxDeps{Logger: s.log, Metrics: metrics})
+		box := sinks.NewOutbox(sink, outboxOf(c, least), sinks.OutboxDeps{Logger: s.log, Metrics: metrics})
 		s.outboxes = append(s.outboxes, box)
 		outlets = append(outlets, outlet{box})
 	}
 	return outlets, nil
 }
 
+// outboxOf configures the outbox of a sink.
+func outboxOf(c *SinkConfig, least detect.Severity) sinks.OutboxConfig {
+	o := sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules}
+	if c.Webhook != nil {
+		// One request a Send: what has arrived is not sent again when a later
+		// one fails.
+		o.Batch, o.Timeout = c.Webhook.Batch, c.Webhook.Timeout+time.Second
+	}
+	if c.Slack != nil {
+		o.Batch = 1 // the same: a message is a request
+	}
+	return o
+}
+
 func (s *service) openSink(e *env, c *SinkConfig) (sinks.Sink, error) {
+	if c.Slack != nil {
+		sink, err := slack.New(*c.Slack, slack.Deps{Name: c.Name})
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, sink.Close)
+		return sink, nil
+	}
+	if c.Webhook != nil {
+		sink, err := webhook.New(*c.Webhook, webhook.Deps{Name: c.Name, Encode: encodeOCSF})
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, sink.Close)
+		return sink, nil
+	}
 	if c.File != nil {
 		sink, err := filesink.Open(*c.File, filesink.Deps{Name: c.Name, Encode: encodeOCSF})
 		if err != nil {
@@ -264,7 +337,7 @@ func (s *service) run(ctx context.Context, listenOn string, ready func(addr stri
 	defer stopSending()
 	var servers, senders errgroup.Group
 	servers.Go(func() error {
-		web := endpoints{Gatherer: s.registry, Health: func() error { return nil }, Ready: s.pipeline.Ready, Log: s.log}
+		web := endpoints{Gatherer: s.registry, Health: s.pipeline.Health, Ready: s.pipeline.Ready, Log: s.log}
 		return web.Serve(serving, ln)
 	})
 	for _, box := range s.outboxes {

@@ -29,6 +29,8 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("listen: %w", err))
 	}
 	errs = append(errs, duplicates("sources", "kinesis.stream", c.Sources, SourceConfig.stream)...)
+	errs = append(errs, duplicates("sources", "firehose.listen", c.Sources, SourceConfig.endpoint)...)
+	errs = append(errs, duplicates("sources", "s3.queue_url", c.Sources, SourceConfig.queue)...)
 	errs = append(errs, duplicates("sinks", "name", c.Sinks, SinkConfig.name)...)
 	errs = append(errs, duplicates("sinks", "file.path", c.Sinks, SinkConfig.path)...)
 	errs = append(errs, duplicates("views", "name", c.Views, func(v aggregate.View) string { return v.Name })...)
@@ -81,10 +83,24 @@ func (c SourceConfig) kinds() (set []string) {
 	if c.Kinesis != nil {
 		set = append(set, "kinesis")
 	}
+	if c.Firehose != nil {
+		set = append(set, "firehose")
+	}
+	if c.S3 != nil {
+		set = append(set, "s3")
+	}
 	if c.File != nil {
 		set = append(set, "file")
 	}
 	return set
+}
+
+// endpoint returns the address of a Firehose endpoint.
+func (c SourceConfig) endpoint() string {
+	if c.Firehose == nil {
+		return ""
+	}
+	return c.Firehose.Listen
 }
 
 // stream returns the name of a stream, which a configuration may read once.
@@ -93,6 +109,14 @@ func (c SourceConfig) stream() string {
 		return ""
 	}
 	return c.Kinesis.Stream
+}
+
+// queue returns the URL of a queue.
+func (c SourceConfig) queue() string {
+	if c.S3 == nil {
+		return ""
+	}
+	return c.S3.QueueURL
 }
 
 // Validate judges how often committed state is written.
@@ -105,7 +129,7 @@ func (c *CheckpointConfig) Validate() error {
 
 // Validate judges the kind and the formats.
 func (c *SourceConfig) Validate() error {
-	errs := []error{oneKind(c.kinds(), "kinesis, file")}
+	errs := []error{oneKind(c.kinds(), "kinesis, firehose, s3, file")}
 	for i, format := range c.Format {
 		if _, err := flowlog.ParseLayout(format); err != nil {
 			errs = append(errs, fmt.Errorf("format[%d]: %w", i, err))
@@ -173,6 +197,12 @@ func (c SinkConfig) kinds() (set []string) {
 	if c.File != nil {
 		set = append(set, "file")
 	}
+	if c.Webhook != nil {
+		set = append(set, "webhook")
+	}
+	if c.Slack != nil {
+		set = append(set, "slack")
+	}
 	return set
 }
 
@@ -196,7 +226,7 @@ var sinkName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
 // Validate judges the kind, the name and the rules.
 func (c *SinkConfig) Validate() error {
-	errs := []error{oneKind(c.kinds(), "stdout, file")}
+	errs := []error{oneKind(c.kinds(), "stdout, file, webhook, slack")}
 	if c.Name != "" && !sinkName.MatchString(c.Name) {
 		errs = append(errs, fmt.Errorf("name: %q is no name; accepted: lower-case letters, digits, _ and -, a letter first", c.Name))
 	}

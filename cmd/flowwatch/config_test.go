@@ -42,14 +42,20 @@ func TestBadConfigs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := os.ReadFile(strings.TrimSuffix(path, ".yml") + ".want")
-			if err != nil {
-				t.Fatal(err)
-			}
 			w := newWorld(testVariables)
 			w.Stdin = bytes.NewReader(text)
 			if code := w.run(t, "config", "check", "-"); code != exitUsage {
 				t.Errorf("exit code %d, want %d", code, exitUsage)
+			}
+			wanted := strings.TrimSuffix(path, ".yml") + ".want"
+			if *update {
+				if err := os.WriteFile(wanted, w.stderr.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(wanted)
+			if err != nil {
+				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), w.stderr.String()); diff != "" {
 				t.Error(diff)
@@ -76,6 +82,32 @@ func TestGoodConfigs(t *testing.T) {
 			}
 			checkFixpoint(t, cfg, "config", "print", path)
 		})
+	}
+}
+
+// No secret of a sink is printed, wherever it came from.
+func TestConfigPrintMasksSinks(t *testing.T) {
+	w := newWorld(map[string]string{"HOOK_TOKEN": "tokenfromtheenvironment"})
+	w.Stdin = strings.NewReader(`
+sources: [{file: {paths: [flow.log]}}]
+sinks:
+  - webhook:
+      url: https://user:hunter2@siem.example.com/hunter2?key=hunter2
+      secret: hunter2
+      headers: {X-Any: "${HOOK_TOKEN}", Authorization: Bearer hunter2}
+  - slack: {url: https://hooks.slack.com/services/T0/B0/hunter2}
+`)
+	if code := w.run(t, "config", "print", "-"); code != exitOK {
+		t.Fatalf("print exits %d: %s", code, &w.stderr)
+	}
+	out := w.stdout.String()
+	if strings.Contains(out, "hunter2") || strings.Contains(out, "tokenfrom") {
+		t.Errorf("a secret is printed:\n%s", out)
+	}
+	for _, key := range []string{"url: '***'", "secret: '***'", "X-Any: '***'", "Authorization: '***'"} {
+		if !strings.Contains(out, key) {
+			t.Errorf("%s is not in\n%s", key, out)
+		}
 	}
 }
 

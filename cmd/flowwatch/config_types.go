@@ -8,31 +8,38 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
+	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks/file"
+	"github.com/flowwatch/flowwatch/sinks/slack"
+	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
 // Config is the configuration file. What a file leaves out has the values of
 // defaultConfig.
 type Config struct {
-	Sources    []SourceConfig   `yaml:"sources" strict:"required"`
-	Networks   NetworksConfig   `yaml:"networks"`
-	Windows    WindowsConfig    `yaml:"windows"`
-	Views      []aggregate.View `yaml:"views"`
-	Rules      RulesConfig      `yaml:"rules"`
-	Detect     DetectConfig     `yaml:"detect"`
-	Enrich     struct{}         `yaml:"enrich,omitempty"`
-	Sinks      []SinkConfig     `yaml:"sinks"`
-	Checkpoint CheckpointConfig `yaml:"checkpoint"`
-	Exchange   struct{}         `yaml:"exchange,omitempty"` // in one process
-	Limits     LimitsConfig     `yaml:"limits"`
-	Listen     string           `yaml:"listen"` // host:port of /metrics, /healthz and /readyz
+	Sources    []SourceConfig       `yaml:"sources" strict:"required"`
+	Networks   NetworksConfig       `yaml:"networks"`
+	Windows    WindowsConfig        `yaml:"windows"`
+	Views      []aggregate.View     `yaml:"views"`
+	Rules      RulesConfig          `yaml:"rules"`
+	Detect     DetectConfig         `yaml:"detect"`
+	Suppress   []detect.Suppression `yaml:"suppress"`
+	Enrich     struct{}             `yaml:"enrich,omitempty"`
+	Sinks      []SinkConfig         `yaml:"sinks"`
+	Checkpoint CheckpointConfig     `yaml:"checkpoint"`
+	Exchange   struct{}             `yaml:"exchange,omitempty"` // in one process
+	Limits     LimitsConfig         `yaml:"limits"`
+	Listen     string               `yaml:"listen"` // host:port of /metrics, /healthz and /readyz
 }
 
 // SourceConfig is one item of sources: exactly one kind is set.
 type SourceConfig struct {
-	Kinesis *KinesisConfig `yaml:"kinesis"`
-	File    *FileConfig    `yaml:"file"`
+	Kinesis  *KinesisConfig  `yaml:"kinesis"`
+	Firehose *FirehoseConfig `yaml:"firehose"`
+	S3       *S3Config       `yaml:"s3"`
+	File     *FileConfig     `yaml:"file"`
 	// Format holds the field lists of records without a header line, beside
 	// the default format, which is always known. ${name} is AWS's way to write
 	// a field here, and no environment variable.
@@ -47,6 +54,19 @@ type KinesisConfig struct {
 // SetDefaults gives the keys that may be left out their values.
 func (c *KinesisConfig) SetDefaults() { c.Config = kinesis.DefaultConfig() }
 
+// FirehoseConfig is an HTTP endpoint that Amazon Data Firehose delivers to.
+type FirehoseConfig struct {
+	firehose.Config `yaml:",inline"`
+}
+
+// SetDefaults gives the keys that may be left out their values.
+func (c *FirehoseConfig) SetDefaults() { c.Config = firehose.DefaultConfig() }
+
+// S3Config is a queue that announces objects to read.
+type S3Config struct {
+	s3.Config `yaml:",inline"`
+}
+
 // FileConfig is a set of files to read.
 type FileConfig struct {
 	Paths  []string `yaml:"paths" strict:"required"` // files, folders and globs
@@ -55,8 +75,9 @@ type FileConfig struct {
 
 // NetworksConfig says which addresses are the user's own.
 type NetworksConfig struct {
-	Internal []netip.Prefix `yaml:"internal"`
-	Allow    []netip.Prefix `yaml:"allow"` // scanners that are theirs
+	Internal   []netip.Prefix `yaml:"internal"`
+	Allow      []netip.Prefix `yaml:"allow"`                 // scanners that are theirs
+	AllowLists []string       `yaml:"allow_lists,omitempty"` // files and folders that list more of these
 }
 
 // WindowsConfig is how event time is cut.
@@ -127,11 +148,13 @@ type BruteForceConfig struct {
 
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
-	Stdout      *struct{}    `yaml:"stdout"`
-	File        *file.Config `yaml:"file"`
-	Name        string       `yaml:"name"` // unique; by default the kind
-	MinSeverity string       `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
-	Rules       []string     `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
+	Stdout      *struct{}       `yaml:"stdout"`
+	File        *file.Config    `yaml:"file"`
+	Webhook     *webhook.Config `yaml:"webhook"`
+	Slack       *slack.Config   `yaml:"slack"`
+	Name        string          `yaml:"name"` // unique; by default the kind
+	MinSeverity string          `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
+	Rules       []string        `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
 }
 
 // SetDefaults gives the keys that may be left out their values.
@@ -168,6 +191,7 @@ func defaultConfig() Config {
 			ScanSuccess:     ScanSuccessConfig{Enabled: true, ScanSuccessConfig: detect.DefaultScanSuccess()},
 			BruteForce:      BruteForceConfig{Enabled: true, BruteForceConfig: detect.DefaultBruteForce()},
 		},
+		Suppress:   []detect.Suppression{},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
 		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
 		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 1_000_000},

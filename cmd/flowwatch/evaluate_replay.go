@@ -13,7 +13,6 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
-	"github.com/flowwatch/flowwatch/pipeline/evaluate"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
 )
@@ -29,6 +28,7 @@ type replay struct {
 	pending []simulate.Batch
 	rested  bool
 	batch   []pipeline.Payload
+	arrived *arrivals // nil when nobody asks
 }
 
 // newReplay reads a minute of arrivals at a time, or two seconds, as long as a
@@ -37,6 +37,7 @@ func newReplay(traffic *simulate.Generator, lasts time.Duration, fine bool) *rep
 	r := &replay{traffic: traffic, left: int(lasts / time.Minute), step: time.Minute}
 	if fine {
 		r.step = 2 * time.Second
+		r.arrived = newArrivals(traffic)
 	}
 	r.now.Store(evaluationStart.UnixNano())
 	return r
@@ -93,12 +94,11 @@ func (r *replay) Next(ctx context.Context) (pipeline.Batch, error) {
 		}
 		r.batch = append(r.batch, pipeline.Payload{Data: text, Position: "-", Arrival: b.At})
 		r.now.Store(max(r.now.Load(), b.At.UnixNano()))
+		r.arrived.take(b)
 		r.pending = r.pending[1:]
 	}
 	return pipeline.Batch{Payloads: r.batch}, nil
 }
-
-func (r *replay) needed(*simulate.Truth, *evaluate.Incident) time.Time { return time.Time{} }
 
 // span is what an observer sees of captures: which interfaces, and from when to
 // when.

@@ -45,7 +45,12 @@ func families(t *testing.T) []family {
 	stream := &KinesisConfig{}
 	stream.SetDefaults()
 	stream.Stream, stream.Region, stream.Endpoint = "vpc-flow-logs", "eu-central-1", "http://127.0.0.1:1"
-	cfg.Sources = []SourceConfig{{Kinesis: stream}}
+	push := &FirehoseConfig{}
+	push.SetDefaults()
+	push.Listen, push.AccessKey = "127.0.0.1:0", "key"
+	queue := &S3Config{}
+	queue.QueueURL, queue.Region, queue.Endpoint = "http://127.0.0.1:1/1/queue", "eu-central-1", "http://127.0.0.1:1"
+	cfg.Sources = []SourceConfig{{Kinesis: stream}, {Firehose: push}, {S3: queue}}
 	s, err := assemble(context.Background(), &w.env, &cfg)
 	if err != nil {
 		t.Fatal(err)

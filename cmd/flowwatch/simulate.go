@@ -21,11 +21,12 @@ type simulateCmd struct {
 	For        time.Duration `help:"How long, in whole minutes." default:"1h"`
 	Interfaces int           `help:"Network interfaces." default:"20"`
 	VPCs       int           `name:"vpcs" help:"Networks that they belong to." default:"2"`
-	Format     string        `help:"v2, or v5 with its 29 fields." enum:"v2,v5" default:"v5"`
+	Format     string        `help:"v2, or v5 with its 29 fields." enum:"v2,v5" default:"v5" aliases:"fields"`
 	Interval   time.Duration `help:"What one record covers: 60s or 600s." default:"60s"`
 	Level      float64       `help:"Times the normal traffic." default:"1"`
 	Probes     float64       `help:"Unsolicited probes an hour for each public address." default:"300"`
-	Harsh      bool          `help:"Heavier tails and higher bursts than the normal traffic has."`
+	Varied     bool          `help:"Give every interface a rate of its own, days and weekends, and bursts to a few." default:"true" negatable:""`
+	Harsh      bool          `help:"With --varied: heavier tails and higher bursts."`
 	Suite      string        `help:"Scenarios, many of each kind: background (none: the default), attacks, benign or all." xor:"what"`
 	Scenario   []string      `help:"One scenario: KIND@OFFSET[xFACTOR][,size=N][,for=DURATION][,vpc=N][,site=N], such as flood@50hx10. Repeatable." sep:"none" xor:"what"`
 	List       bool          `help:"Say what kinds there are and what is expected of each, and end."`
@@ -67,6 +68,8 @@ func (c *simulateCmd) Validate() error {
 		return fmt.Errorf("--speed: %v; accepted: 0 or more", c.Speed)
 	case c.Gzip && (c.Stream != "" || c.Out == "-"):
 		return errors.New("--gzip: goes with --out DIR")
+	case c.Out == "-" && c.Truth == "":
+		return errors.New("--truth: a file is needed with --out -, or it would be lost")
 	}
 	if c.Start != "" {
 		if _, err := time.Parse(time.RFC3339, c.Start); err != nil {
@@ -119,7 +122,7 @@ func (c *simulateCmd) config(now time.Time) (simulate.Config, error) {
 	}
 	cfg := simulate.Config{
 		Seed: c.Seed, Start: c.start(now), Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Format),
-		Interval: c.Interval, Varied: true, Harsh: c.Harsh, Delivery: delivery, Level: c.Level,
+		Interval: c.Interval, Varied: c.Varied, Harsh: c.Harsh, Delivery: delivery, Level: c.Level,
 		Radiation: c.Probes, Malformed: c.Malformed, Late: -1,
 	}
 	// In the configuration 0 is the default.

@@ -30,7 +30,7 @@ func TestSimulateOntoAStream(t *testing.T) {
 	}
 	onStream := map[string]int{}
 	decoder := envelope.NewDecoder(envelope.Limits{})
-	for _, data := range s.records() {
+	for _, data := range s.payloads() {
 		for decoder.Reset(data); decoder.Next(); {
 			onStream[string(decoder.Line())]++
 		}
@@ -38,7 +38,7 @@ func TestSimulateOntoAStream(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if code := w.run(t, append(flags, "--out", "-", "--no-header")...); code != exitOK {
+	if code := w.run(t, append(flags, "--out", "-", "--no-header", "--truth", truth)...); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, &w.stderr)
 	}
 	want := map[string]int{}
@@ -53,8 +53,8 @@ func TestSimulateOntoAStream(t *testing.T) {
 	}
 }
 
-// records reads all that is on the stream.
-func (s *stream) records() (all [][]byte) {
+// payloads reads all that is on the stream.
+func (s *stream) payloads() (all [][]byte) {
 	s.t.Helper()
 	shards, err := s.client.ListShards(s.t.Context(), &awskinesis.ListShardsInput{StreamName: aws.String("flows")})
 	if err != nil {

@@ -18,6 +18,7 @@ const (
 	driftBound = 7.0 // of the sum: e^-7 at the boundary of what may be
 	driftPanes = 2   // at least so many panes in a row raised it
 	driftRatio = 3   // the pane itself is at least so many times the usual
+	driftPeak  = 1.8 // and so many times what the burst test expects
 	crowdRatio = 5   // driftRatio, of a pane that looks like a crowd
 )
 
@@ -28,7 +29,7 @@ type hypotheses struct{ usual, attack float64 }
 // new sources, and all measures of accepted traffic rise alike: four times the
 // visitors are an event, not an attack.
 var (
-	plainDrift = hypotheses{2, 4.5}
+	plainDrift = hypotheses{1.8, 4.2}
 	crowdDrift = hypotheses{4.5, 9}
 )
 

@@ -103,11 +103,11 @@ type MeasureEvidence struct {
 	LnP      float64      `json:"ln_p"` // natural logarithm: P itself may be too small for a float64
 	Alpha    float64      `json:"alpha"`
 	Baseline BaselineKind `json:"baseline"`
-	Days     int          `json:"days,omitempty"` // behind a seasonal baseline
-	// Of the drift test, when it is what struck: the usual mean of the hour,
-	// and the CUSUM score with its bound.
+	Days     int          `json:"days,omitempty"`  // behind a seasonal baseline
+	Usual    float64      `json:"usual,omitempty"` // mean of this hour, 0 before it is known
+	Alone    float64      `json:"alone,omitempty"` // from where on no second pane is needed
+	// Of the drift test, when it is what struck: the CUSUM score with its bound.
 	Drift      bool    `json:"drift,omitempty"`
-	Usual      float64 `json:"usual,omitempty"`
 	Score      float64 `json:"score,omitempty"`
 	ScoreBound float64 `json:"score_bound,omitempty"`
 }

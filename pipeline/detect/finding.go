@@ -82,6 +82,7 @@ const (
 	Quiet       CloseReason = "quiet"        // what had been found is over
 	NewBaseline CloseReason = "new_baseline" // it lasted so long that it is the normal level now
 	NoCoverage  CloseReason = "no_data"      // nothing was recorded there any more
+	Suppressed  CloseReason = "suppressed"   // the configuration holds its events back from now on
 	// NotConfirmed closes an early finding that its pane, once closed, did not
 	// bear out: answers came, or what is expected rose.
 	NotConfirmed CloseReason = "not_confirmed"

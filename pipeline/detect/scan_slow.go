@@ -47,7 +47,8 @@ const (
 )
 
 // ScanSlow is the rule scan.slow: over a day a host of our own fails at many
-// distinct targets, never so many in an hour that scan.internal would say so.
+// distinct targets in the own networks, never so many in an hour that
+// scan.internal would say so.
 // The test is that of Scan, over hours instead of panes: a target that answered
 // once in the day is never counted as scanned.
 type ScanSlow struct {
@@ -114,7 +115,7 @@ func (r *ScanSlow) Detect(pane *Pane) []Finding {
 	if pane.Contacts != nil {
 		for c := range pane.From(true) {
 			if !c.Allowed && c.Targets != nil {
-				r.take(&c, pane.Start)
+				r.take(&c, pane)
 			}
 		}
 	}
@@ -139,16 +140,16 @@ func (r *ScanSlow) Detect(pane *Pane) []Finding {
 }
 
 // take notes what a source's targets came to in a pane.
-func (r *ScanSlow) take(c *Contact, start int64) {
+func (r *ScanSlow) take(c *Contact, pane *Pane) {
 	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
 	s := r.sources[key]
 	if s != nil && s.gone { // it comes back before its entry was deleted
 		*s = slowSource{targets: make(map[aggregate.Target]*slowTarget), first: c.First, stored: s.stored}
 	}
-	h := start / hour
+	h := pane.Start / hour
 	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
 		o := e.Outcome(t.Protocol)
-		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered {
+		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !pane.own(t.Addr) {
 			return
 		}
 		if s == nil {
@@ -257,19 +258,9 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 			perHour[t.hour]++
 		}
 	}
-	// Inside and outside the own networks are two matters, as for Scan.
-	var sides [2]judgement
-	var earliest [2]int64
-	for i := range sides {
-		sides[i] = judgement{exact: true, scale: 1, crossed: pane.Start}
-		earliest[i] = math.MaxInt64
-	}
+	j := &judgement{exact: true, scale: 1, crossed: pane.Start}
+	from := int64(math.MaxInt64)
 	for target, t := range s.targets {
-		i := 0
-		if pane.own(target.Addr) {
-			i = 1
-		}
-		j := &sides[i]
 		if t.answered {
 			j.answered++
 			j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Answered})
@@ -278,7 +269,7 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 		if perHour[t.hour]+max(perHour[t.hour-1], perHour[t.hour+1]) >= fastHour {
 			continue // a burst: scan.internal's
 		}
-		earliest[i] = min(earliest[i], t.hour)
+		from = min(from, t.hour)
 		j.failed++
 		if t.rejected {
 			j.rejected++
@@ -287,11 +278,6 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 		}
 		j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Failed, rejected: t.rejected, synOnly: !t.rejected})
 	}
-	side := 0
-	if sides[1].failed-sides[1].answered >= sides[0].failed-sides[0].answered {
-		side = 1
-	}
-	j, from := &sides[side], earliest[side]
 	j.score = float64(j.failed-j.answered) * scanWeight
 	bound := math.Log(1 / r.cfg.Alpha)
 	if j.failed < r.cfg.MinFailed || j.score < bound {

@@ -36,6 +36,9 @@ type judgement struct {
 
 	score float64 // log-likelihood ratio
 	sweep int     // unanswered hosts, when that is what fired
+	// replied counts the answered targets of UDP, ICMP and the like, on both
+	// sides of the own networks' border: silence is judged on both as well.
+	replied int
 }
 
 // judge tests the windows that end with a visit's pane. final says that the
@@ -91,6 +94,7 @@ func (s *Scan) weigh(visits []*visit, answers *visit, final bool) *judgement {
 	if n := len(j.targets); !j.exact && n > 0 {
 		j.scale = float64(union.Len()) / float64(n)
 	}
+	j.replied = j.scaled(func(t *settled) bool { return t.outcome == aggregate.Answered && t.Protocol != tcp })
 	s.side(j)
 	j.count()
 	if !final {
@@ -216,12 +220,11 @@ func (j *judgement) sweptHosts() int {
 			hosts[t.Addr] = struct{}{}
 		}
 	}
-	answered := j.scaled(func(t *settled) bool { return t.outcome == aggregate.Answered && t.Protocol != tcp })
 	silent := int(math.Round(float64(len(hosts)) * j.scale))
 	if !j.exact {
 		silent = min(silent, j.hosts)
 	}
-	if silent -= j.fresh; silent <= answered {
+	if silent -= j.fresh; silent <= j.replied {
 		return 0
 	}
 	return silent

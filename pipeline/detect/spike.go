@@ -14,7 +14,9 @@ const (
 	leastRatio  = 3.0 // a candidate is at least so many times what is expected
 	strongRatio = 10  // from here on it needs no second pane, and is severe
 	crowdLeast  = 5.0 // leastRatio, of a pane that looks like a crowd
-	crowdStrong = 10
+	aloneUsual  = 7
+	aloneLeast  = 4
+	aloneFloors = 4
 
 	learningFor  = 2 * 24 * 3600 // seconds until findings have full confidence
 	newBaseline  = 6 * 3600      // seconds open, after which it is the normal level
@@ -167,8 +169,9 @@ type tested struct {
 	usual    [NumMeasures]float64
 	score    [NumMeasures]float64
 	drift    [NumMeasures]bool
-	crowd    bool // it looks like a crowd
-	confirms bool // a hit rests on the candidate of the pane before
+	alone    [NumMeasures]float64 // from where on a count needs no second pane
+	crowd    bool                 // it looks like a crowd
+	confirms bool                 // a hit rests on the candidate of the pane before
 }
 
 // hits returns the measures that struck.
@@ -189,9 +192,9 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 	}
 	adjacent := in.tested == start-s.pane
 	s.look(in, &t, start)
-	ratio, strong := leastRatio, float64(strongRatio)
+	ratio := leastRatio
 	if t.crowd {
-		ratio, strong = crowdLeast, crowdStrong
+		ratio = crowdLeast
 	}
 	for m := range NumMeasures {
 		b := &in.measures[m]
@@ -204,10 +207,8 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
 		x, floor := float64(counts[m]), s.cfg.floor(m)
 		t.cand[m] = t.lnP[m] < s.lnA && x >= ratio*e.mu && x-e.mu >= floor
-		// So strong that it needs no second pane: against what is expected,
-		// or against the hour's usual mean and well above its peaks.
-		alone := x >= strong*e.mu || t.usual[m] > 0 && x >= strong*t.usual[m] && x >= strong/2*e.mu
-		alone = alone && x-e.mu >= strongRatio*floor
+		t.alone[m] = aloneFrom(&t, m, floor)
+		alone := x >= t.alone[m]
 		t.hit[m] = t.cand[m] && (alone || adjacent && b.cand)
 		t.confirms = t.confirms || t.hit[m] && !alone
 		if t.usual[m] > 0 {
@@ -217,6 +218,19 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 	}
 	in.tested = start
 	return t
+}
+
+// aloneFrom returns from where on a count is so high that no second pane is
+// needed: ten times what is expected, by ten times the floor. Where the hour's
+// usual mean is known and the pane looks like no crowd, seven times that and four
+// times what is expected, by four times the floor.
+func aloneFrom(t *tested, m Measure, floor float64) float64 {
+	mu := t.expected[m].mu
+	from := math.Max(strongRatio*mu, mu+strongRatio*floor)
+	if usual := t.usual[m]; usual > 0 && !t.crowd {
+		from = math.Min(from, max(aloneUsual*usual, aloneLeast*mu, mu+aloneFloors*floor))
+	}
+	return from
 }
 
 // look finds what is usual in each measure, by the drift test's means where they
@@ -250,7 +264,7 @@ func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent bool) {
 	least := mu + s.cfg.floor(m)
 	b.trend.take(t.counts[m], mu, b.phi, h, least)
 	t.score[m] = b.trend.score
-	t.drift[m] = b.trend.drifts(t.counts[m], mu, ratio, least)
+	t.drift[m] = b.trend.drifts(t.counts[m], mu, ratio, max(least, driftPeak*t.expected[m].mu))
 	if t.drift[m] && !t.hit[m] {
 		t.hit[m] = true
 	}

@@ -159,7 +159,7 @@ func TestSpikeTenfoldOfLittleWaits(t *testing.T) {
 
 func TestSpikeFloor(t *testing.T) {
 	t.Run("counts", func(t *testing.T) {
-		newIngressCase(t).panes(3*day, 2).panes(3, 51).want().panes(2, 53).
+		newIngressCase(t).panes(3*day, 2).panes(3, 61).want().panes(2, 63).
 			want("p868 create medium #1 uid=p868 spike,accepted_flows")
 	})
 	t.Run("bytes", func(t *testing.T) {

@@ -31,7 +31,7 @@ type SpikeConfig struct {
 
 // DefaultSpike returns the defaults: quiet.
 func DefaultSpike() SpikeConfig {
-	return SpikeConfig{Profile: QuietProfile, FalseFindings: 1, MinCounts: 100, MinBytes: 5 << 20}
+	return SpikeConfig{Profile: QuietProfile, FalseFindings: 1, MinCounts: 60, MinBytes: 5 << 20}
 }
 
 // Validate returns all that is wrong, each naming its key.

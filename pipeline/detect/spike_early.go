@@ -1,8 +1,7 @@
 package detect
 
 // Early opens an incident for every interface that is so far above what is
-// expected that no second pane is needed: at least ten times, by ten times the
-// floor, with P < alpha. The baseline is that of the panes closed so far.
+// expected that no second pane is needed, with P < alpha. The baseline is that of the panes closed so far.
 func (s *Spike) Early(open *Open) []Finding {
 	s.found = s.found[:0]
 	for i := range open.Panes {
@@ -46,6 +45,7 @@ func (s *Spike) glance(in *ingress, counts [NumMeasures]int64, start int64) test
 	if !t.done {
 		return t
 	}
+	s.look(in, &t, start)
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		peak, days := 0.0, 0
@@ -54,8 +54,8 @@ func (s *Spike) glance(in *ingress, counts [NumMeasures]int64, start int64) test
 		}
 		e := b.expect(peak, days, s.cfg.cap())
 		t.expected[m], t.phi[m] = e, b.phi
-		x, floor := float64(counts[m]), s.cfg.floor(m)
-		if x < strongRatio*e.mu || x-e.mu < strongRatio*floor {
+		t.alone[m] = aloneFrom(&t, m, s.cfg.floor(m))
+		if float64(counts[m]) < t.alone[m] {
 			continue
 		}
 		t.lnP[m] = lnUpperTail(counts[m], e.mu, b.phi)

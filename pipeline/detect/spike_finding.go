@@ -22,10 +22,11 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 		me := MeasureEvidence{
 			Measure: m, Observed: t.counts[m],
 			Expected: t.expected[m].mu, Baseline: t.expected[m].kind, Days: t.expected[m].days,
-			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha,
+			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha, Usual: t.usual[m],
+			Alone: float64(upperQuantile(int64(math.Ceil(t.alone[m])), t.expected[m].mu, t.phi[m], s.lnA)),
 		}
 		if t.drift[m] && !t.cand[m] {
-			me.Drift, me.Usual, me.Score, me.ScoreBound = true, t.usual[m], t.score[m], driftBound
+			me.Drift, me.Score, me.ScoreBound = true, t.score[m], driftBound
 		}
 		e.Measures = append(e.Measures, me)
 	}

@@ -31,7 +31,7 @@ func TestLevelsThreshold(t *testing.T) {
 			again := *in
 			b := again.measures[AcceptedFlows]
 			x := int64(k.x)
-			cand := lnUpperTail(x, b.mu, b.muPhi) < c.rule.lnA && k.x >= leastRatio*b.mu && k.x-b.mu >= 50
+			cand := lnUpperTail(x, b.mu, b.muPhi) < c.rule.lnA && k.x >= leastRatio*b.mu && k.x-b.mu >= c.rule.cfg.floor(AcceptedFlows)
 			if cand != k.want {
 				t.Errorf("%d flows: %d is a candidate: %v, want %v (threshold %v, expected %v)", flows, x, cand, k.want, level.Threshold, level.Expected)
 			}

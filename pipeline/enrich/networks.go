@@ -3,55 +3,94 @@
 package enrich
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
 )
 
-// Networks is a set of address ranges with a fast test of membership.
+// Networks is a set of address ranges. A test of membership is a binary search
+// over ranges that do not overlap: some 15 steps with 30,000 networks.
 type Networks struct {
 	v4 []range4
-	v6 []netip.Prefix
+	v6 []range6
 }
 
 type range4 struct{ from, to uint32 }
+
+type range6 struct{ from, to netip.Addr }
 
 // NewNetworks compiles prefixes; overlapping ones are fine.
 func NewNetworks(prefixes []netip.Prefix) *Networks {
 	n := &Networks{}
 	for _, p := range prefixes {
-		if !p.Addr().Is4() {
-			n.v6 = append(n.v6, p.Masked())
+		from := p.Masked().Addr()
+		if from.Is4() {
+			v := number(from)
+			n.v4 = append(n.v4, range4{v, v | uint32(1<<(32-p.Bits())-1)})
 			continue
 		}
-		a := p.Masked().Addr().As4()
-		from := binary.BigEndian.Uint32(a[:])
-		n.v4 = append(n.v4, range4{from, from | uint32(1<<(32-p.Bits())-1)})
+		n.v6 = append(n.v6, range6{from, last(p)})
 	}
-	slices.SortFunc(n.v4, func(a, b range4) int { return int(int64(a.from) - int64(b.from)) })
+	slices.SortFunc(n.v4, func(a, b range4) int { return cmp.Compare(a.from, b.from) })
+	slices.SortFunc(n.v6, func(a, b range6) int { return a.from.Compare(b.from) })
+	n.v4 = join(n.v4, func(a, b range4) (range4, bool) { return range4{a.from, max(a.to, b.to)}, b.from <= a.to })
+	n.v6 = join(n.v6, func(a, b range6) (range6, bool) {
+		if a.to.Less(b.to) {
+			return range6{a.from, b.to}, !a.to.Less(b.from)
+		}
+		return a, !a.to.Less(b.from)
+	})
 	return n
+}
+
+// join merges the ranges that overlap, given by ascending start.
+func join[R any](all []R, merge func(a, b R) (R, bool)) []R {
+	kept := all[:0]
+	for _, r := range all {
+		if i := len(kept) - 1; i >= 0 {
+			if m, ok := merge(kept[i], r); ok {
+				kept[i] = m
+				continue
+			}
+		}
+		kept = append(kept, r)
+	}
+	return slices.Clip(kept)
+}
+
+func number(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// last returns the greatest address of an IPv6 network.
+func last(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As16()
+	for bit := p.Bits(); bit < 128; bit++ {
+		b[bit/8] |= 1 << (7 - bit%8)
+	}
+	return netip.AddrFrom16(b)
 }
 
 // Contains reports whether an address lies in one of the ranges. The zero
 // address lies in none.
 func (n *Networks) Contains(a netip.Addr) bool {
 	if a.Is4() {
-		b := a.As4()
-		v := binary.BigEndian.Uint32(b[:])
-		for _, r := range n.v4 {
-			if v < r.from {
-				return false
-			}
-			if v <= r.to {
-				return true
+		v := number(a)
+		low, high := 0, len(n.v4)
+		for low < high { // the first range that ends at v or behind
+			if i := int(uint(low+high) >> 1); n.v4[i].to < v {
+				low = i + 1
+			} else {
+				high = i
 			}
 		}
+		return low < len(n.v4) && n.v4[low].from <= v
+	}
+	if !a.IsValid() || len(n.v6) == 0 {
 		return false
 	}
-	for _, p := range n.v6 {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	i, _ := slices.BinarySearchFunc(n.v6, a, func(r range6, a netip.Addr) int { return r.to.Compare(a) })
+	return i < len(n.v6) && !a.Less(n.v6[i].from)
 }

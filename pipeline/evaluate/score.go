@@ -13,6 +13,7 @@ import (
 
 // Incident is what became of one uid: its last state, with what is judged.
 type Incident struct {
+	First    detect.Finding // as it was raised
 	Last     detect.Finding
 	Severity detect.Severity // the highest it had
 	Opened   int64           // Unix seconds of event time: the end of the pane that opened it
@@ -32,7 +33,7 @@ func (s *Incidents) Add(f *detect.Finding, raised time.Time) {
 	}
 	i := s.byUID[f.UID]
 	if i == nil {
-		i = &Incident{Opened: f.Time, Raised: raised}
+		i = &Incident{First: *f, Opened: f.Time, Raised: raised}
 		s.byUID[f.UID] = i
 		s.order = append(s.order, f.UID)
 	}

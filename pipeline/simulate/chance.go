@@ -72,7 +72,9 @@ func (g *Generator) volume(median float64) int64 {
 	return int64(median * math.Exp(max(-2.5, min(2.5, 0.7*g.rng.NormFloat64()))))
 }
 
-func (g *Generator) tail(median float64) int64 { return int64(median * min(largestSize, 5*g.pareto(1.3))) }
+func (g *Generator) tail(median float64) int64 {
+	return int64(median * min(largestSize, 5*g.pareto(1.3)))
+}
 
 // clientPort draws a port of an external client.
 func (g *Generator) clientPort() uint16 { return uint16(32768 + g.rng.IntN(28232)) }

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // allowedScanner is the scanner that Allowed lists.
@@ -28,21 +29,24 @@ func planAllowedScanner(p *planning) (play, error) {
 }
 
 func (p *planning) scanFromOutside(source netip.Addr, n int) (play, error) {
-	tries, err := p.outside(n)
+	tries, err := p.outside(n, nil)
 	if err != nil {
 		return nil, err
 	}
 	return p.planScan(nil, source, tries), nil
 }
 
-// outside returns the targets of a scan of public hosts.
-func (p *planning) outside(n int) ([]try, error) {
+// outside returns the targets of a scan of public hosts, this one among them.
+func (p *planning) outside(n int, one *eni) ([]try, error) {
 	public := p.vpc.public()
 	if len(public) == 0 {
 		return nil, fmt.Errorf("VPC %d has no public interface", p.vpc.number)
 	}
 	hosts := 1 + p.rng.IntN(min(4, len(public)))
 	first := p.rng.IntN(len(public))
+	if i := slices.Index(public, one); i >= 0 {
+		first = i
+	}
 	ports := p.ports((n + hosts - 1) / hosts)
 	tries := make([]try, n)
 	for i := range tries {
@@ -67,13 +71,13 @@ func (v *vpc) public() (all []*eni) {
 }
 
 // planExternalSuccess: a scan from outside in the first half of the time, and in
-// the second a session on port 22 of the bastion.
+// the second sessions on port 22 of the bastion, which it scanned too.
 func planExternalSuccess(p *planning) (play, error) {
 	target, err := p.need(bastion)
 	if err != nil {
 		return nil, err
 	}
-	tries, err := p.outside(p.size(300))
+	tries, err := p.outside(p.size(300), target)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +116,7 @@ func planDistributedScan(p *planning) (play, error) {
 		}
 	}
 	p.victim(target)
+	p.truth.Keys = []string{target.address(p.six()).String()}
 	p.count(tries)
 	p.truth.Sources = sources
 	minutes := p.pace(len(tries))

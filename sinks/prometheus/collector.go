@@ -25,7 +25,7 @@ type Collector struct {
 
 type families struct {
 	sourceRecords, sourceBytes, flowRecords, malformed, late, panesClosed,
-	findings, incidents, targets, calibration, evicted, viewKeys, viewFolded,
+	findings, suppressed, incidents, targets, calibration, evicted, viewKeys, viewFolded,
 	expected, threshold *prometheus.Desc
 }
 
@@ -59,6 +59,7 @@ func newFamilies() families {
 		late:          desc("late_records_total", "Records that came after their pane was closed: counted in totals, in no pane."),
 		panesClosed:   desc("panes_closed_total", "Panes of event time that were closed."),
 		findings:      desc("findings_total", "Incidents that were opened, by rule and severity.", "rule", "severity"),
+		suppressed:    desc("suppressed_findings_total", "Events of incidents that suppress held back, by rule.", "rule"),
 		incidents:     desc("incidents_open", "Incidents that are open now.", "rule", "severity"),
 		targets:       desc("scan_targets_total", "Distinct contacted targets of closed panes, by where the source is and what came of it.", "scope", "outcome"),
 		calibration:   desc("calibration_panes_total", "Tests of the spike rule, in all and with a p-value below the bound: how far the model holds.", "measure", "p"),
@@ -95,7 +96,7 @@ func viewHelp(v *aggregate.View, measure string) string {
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	f := &c.families
 	for _, d := range []*prometheus.Desc{
-		f.sourceRecords, f.sourceBytes, f.flowRecords, f.malformed, f.late, f.panesClosed, f.findings, f.incidents,
+		f.sourceRecords, f.sourceBytes, f.flowRecords, f.malformed, f.late, f.panesClosed, f.findings, f.suppressed, f.incidents,
 		f.targets, f.calibration, f.evicted, f.viewKeys, f.viewFolded, f.expected, f.threshold,
 	} {
 		out <- d
@@ -154,6 +155,7 @@ func (c *Collector) collectDetection(e emitter, p *pipeline.Published) {
 		open[pipeline.Incident{Rule: i.Rule, Severity: i.Severity}]++
 	}
 	for _, rule := range c.rules {
+		e.counter(f.suppressed, p.Suppressed[rule], rule)
 		for s := detect.Info; s <= detect.Critical; s++ {
 			e.counter(f.findings, p.Findings[rule][s.String()], rule, s.String())
 			e.gauge(f.incidents, float64(open[pipeline.Incident{Rule: rule, Severity: s}]), rule, s.String())

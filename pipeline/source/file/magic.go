@@ -10,6 +10,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
 type format uint8
@@ -18,6 +20,7 @@ const (
 	plain format = iota
 	gzipped
 	zstandard
+	columnar // Parquet
 )
 
 // maxNesting is how often compressed content may itself be compressed: a
@@ -34,10 +37,10 @@ var magics = []struct {
 }{
 	{magic: "\x1f\x8b", format: gzipped},
 	{magic: "\x28\xb5\x2f\xfd", format: zstandard},
-	{magic: "PAR1", reject: "a Parquet file: not available in this version; accepted are plain, gzip and zstd text"},
-	{magic: "BZh", reject: "compressed with bzip2: accepted are plain, gzip and zstd text"},
-	{magic: "\xfd7zXZ", reject: "compressed with xz: accepted are plain, gzip and zstd text"},
-	{magic: "PK\x03\x04", reject: "a zip archive: accepted are plain, gzip and zstd text"},
+	{magic: "PAR1", format: columnar},
+	{magic: "BZh", reject: "compressed with bzip2: accepted are Parquet and plain, gzip and zstd text"},
+	{magic: "\xfd7zXZ", reject: "compressed with xz: accepted are Parquet and plain, gzip and zstd text"},
+	{magic: "PK\x03\x04", reject: "a zip archive: accepted are Parquet and plain, gzip and zstd text"},
 	{magic: "\xff\xfe", reject: "UTF-16 text: accepted is UTF-8"},
 	{magic: "\xfe\xff", reject: "UTF-16 text: accepted is UTF-8"},
 }
@@ -76,9 +79,18 @@ type content struct {
 	closers    []func()
 }
 
+// stored is a file as it is stored, readable anywhere: what Parquet needs.
+type stored struct {
+	io.ReaderAt
+	size int64 // bytes
+}
+
+var errNotAtOnce = errors.New("a Parquet file that is compressed again or comes through a pipe: accepted is one that is stored as it is")
+
 // openContent reads as much of raw as tells the format and returns a reader of
-// what it holds. The content does not own raw.
-func openContent(raw io.Reader) (*content, error) {
+// what it holds. The content does not own raw. whole is the same file for
+// reading anywhere, nil where there is no such thing.
+func openContent(raw io.Reader, whole *stored) (*content, error) {
 	c := &content{}
 	size := 32 << 10
 	for range maxNesting {
@@ -96,6 +108,20 @@ func openContent(raw io.Reader) (*content, error) {
 		}
 		if kind == plain {
 			c.Reader = peek
+			return c, nil
+		}
+		if kind == columnar {
+			if whole == nil || c.compressed {
+				c.close()
+				return nil, errNotAtOnce
+			}
+			lines, err := flowlog.OpenParquet(whole, whole.size)
+			if err != nil {
+				c.close()
+				return nil, err
+			}
+			c.closers = append(c.closers, func() { _ = lines.Close() }) // it was only read
+			c.Reader = bufio.NewReaderSize(lines, size)
 			return c, nil
 		}
 		c.compressed = true

@@ -163,7 +163,11 @@ func (f *file) open(ctx context.Context, read *atomic.Int64) error {
 	}
 	f.raw = raw
 	f.stored = &counting{r: raw, total: read}
-	if f.content, err = openContent(f.stored); err != nil {
+	var whole *stored
+	if at, ok := raw.(*os.File); ok && !f.pipe {
+		whole = &stored{at, f.size}
+	}
+	if f.content, err = openContent(f.stored, whole); err != nil {
 		return err
 	}
 	f.chunks = &chunker{r: f.content, eager: f.pipe}

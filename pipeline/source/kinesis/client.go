@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -12,8 +13,10 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -24,6 +27,7 @@ type API interface {
 	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
 	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
 }
 
 const (
@@ -33,7 +37,7 @@ const (
 )
 
 // NewClient builds an SDK client from the AWS environment (variables, profile,
-// container or instance role), the region and the endpoint of cfg. It makes no
+// container or instance role), the region, the role and the endpoint of cfg. It makes no
 // call. A server on loopback gets placeholder credentials when the environment
 // has none, and is never the reason to ask the instance metadata service.
 func NewClient(cfg Config) (*kinesis.Client, error) {
@@ -47,8 +51,8 @@ func NewClient(cfg Config) (*kinesis.Client, error) {
 				t.MaxIdleConns, t.MaxIdleConnsPerHost = connections, connections
 			})),
 	}
-	if cfg.Region != "" {
-		options = append(options, config.WithRegion(cfg.Region))
+	if region := cmp.Or(cfg.Region, cfg.arnRegion()); region != "" {
+		options = append(options, config.WithRegion(region))
 	}
 	if local {
 		options = append(options, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
@@ -65,6 +69,15 @@ func NewClient(cfg Config) (*kinesis.Client, error) {
 	}
 	if local {
 		environment.Credentials = aws.NewCredentialsCache(orPlaceholder{environment.Credentials})
+	}
+	if cfg.RoleARN != "" {
+		role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(environment), cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = "flowwatch"
+			if cfg.ExternalID != "" {
+				o.ExternalID = aws.String(cfg.ExternalID)
+			}
+		})
+		environment.Credentials = aws.NewCredentialsCache(role)
 	}
 	return kinesis.NewFromConfig(environment, func(o *kinesis.Options) {
 		o.Retryer = aws.NopRetryer{}

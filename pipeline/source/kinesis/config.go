@@ -20,7 +20,8 @@ const (
 
 // Config says which stream to read and how.
 type Config struct {
-	// Stream is the stream's name.
+	// Stream is the stream's name, or its ARN, which a stream of another
+	// account needs.
 	Stream string `yaml:"stream"`
 	// Region by default is the one of the AWS environment or profile.
 	Region string `yaml:"region"`
@@ -31,6 +32,10 @@ type Config struct {
 	Consumer string `yaml:"consumer"`
 	// Endpoint is the URL of a local server; empty is AWS itself.
 	Endpoint string `yaml:"endpoint"`
+	// RoleARN is a role to assume for every call; empty is none.
+	RoleARN string `yaml:"role_arn"`
+	// ExternalID is what the role's trust policy asks for.
+	ExternalID string `yaml:"external_id"`
 }
 
 // DefaultConfig returns the values that keys left out have.
@@ -40,23 +45,51 @@ func DefaultConfig() Config {
 
 var (
 	streamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
+	streamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:kinesis:([a-z0-9-]+):[0-9]{12}:stream/([a-zA-Z0-9_.-]{1,128})$`)
+	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$`)
+	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
 	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
 )
 
 // Validate returns every problem, joined; each begins with its key and says
 // what is accepted.
 func (c Config) Validate() error {
-	return errors.Join(c.checkStream(), c.checkRegion(), c.checkStart(), c.checkConsumer(), c.checkEndpoint())
+	return errors.Join(c.checkStream(), c.checkRegion(), c.checkStart(), c.checkConsumer(), c.checkEndpoint(), c.checkRole())
 }
 
 func (c Config) checkStream() error {
 	switch {
 	case c.Stream == "":
-		return errors.New("stream: is required: the name of a Kinesis data stream is accepted")
+		return errors.New("stream: is required: the name or ARN of a Kinesis data stream is accepted")
 	case strings.HasPrefix(c.Stream, "arn:"):
-		return fmt.Errorf("stream: %q is an ARN: the name after the last slash is accepted", c.Stream)
+		if !streamARN.MatchString(c.Stream) {
+			return fmt.Errorf("stream: %q: an ARN such as arn:aws:kinesis:eu-central-1:123456789012:stream/vpc-flow-logs is accepted", c.Stream)
+		}
+		if region := c.arnRegion(); c.Region != "" && c.Region != region {
+			return fmt.Errorf("stream: its ARN is in %s and region says %s: one region is accepted", region, c.Region)
+		}
 	case !streamName.MatchString(c.Stream):
 		return fmt.Errorf("stream: %q: 1 to 128 letters, digits, _ . - are accepted", c.Stream)
+	}
+	return nil
+}
+
+// arnRegion is the region of a stream's ARN, empty for a name.
+func (c Config) arnRegion() string {
+	if m := streamARN.FindStringSubmatch(c.Stream); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+func (c Config) checkRole() error {
+	switch {
+	case c.RoleARN != "" && !roleARN.MatchString(c.RoleARN):
+		return fmt.Errorf("role_arn: %q: an ARN such as arn:aws:iam::123456789012:role/flowwatch is accepted", c.RoleARN)
+	case c.ExternalID != "" && c.RoleARN == "":
+		return errors.New("external_id: is for a role to assume: it is accepted together with role_arn")
+	case c.ExternalID != "" && (len(c.ExternalID) < 2 || len(c.ExternalID) > 1224 || !externalID.MatchString(c.ExternalID)):
+		return errors.New("external_id: 2 to 1224 letters, digits, + = , . @ : / - are accepted")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 )
 
 func TestConfigValidate(t *testing.T) {
+	const arn = "arn:aws:kinesis:eu-central-1:123456789012:stream/s"
 	f := func(change func(*Config), wantKeys ...string) {
 		t.Helper()
 		cfg := DefaultConfig()
@@ -41,7 +42,15 @@ func TestConfigValidate(t *testing.T) {
 	f(func(c *Config) { c.Endpoint = "http://[::1]:4567/" })
 
 	f(func(c *Config) { c.Stream = "" }, "stream")
-	f(func(c *Config) { c.Stream = "arn:aws:kinesis:eu-central-1:123456789012:stream/s" }, "stream")
+	f(func(c *Config) { c.Stream = arn })
+	f(func(c *Config) { c.Stream, c.Region = arn, "eu-central-1" })
+	f(func(c *Config) { c.RoleARN = "arn:aws-cn:iam::123456789012:role/path/flowwatch" })
+	f(func(c *Config) { c.RoleARN, c.ExternalID = "arn:aws:iam::123456789012:role/r", "a:b/c" })
+	f(func(c *Config) { c.Stream, c.Region = arn, "us-east-1" }, "stream")
+	f(func(c *Config) { c.Stream = arn + "/consumer/c:1" }, "stream")
+	f(func(c *Config) { c.RoleARN = "flowwatch" }, "role_arn")
+	f(func(c *Config) { c.ExternalID = "x1" }, "external_id")
+	f(func(c *Config) { c.RoleARN, c.ExternalID = "arn:aws:iam::123456789012:role/r", "a b" }, "external_id")
 	f(func(c *Config) { c.Stream = "no spaces" }, "stream")
 	f(func(c *Config) { c.Region = "Frankfurt" }, "region")
 	f(func(c *Config) { c.Start = "yesterday" }, "start")

@@ -70,7 +70,7 @@ func advice(err error) string {
 	case code == "ResourceNotFoundException":
 		return "check that the stream exists in this region and account"
 	case strings.HasPrefix(code, "AccessDenied"):
-		return "check that the role may call kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on it"
+		return "check that the role may call kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on it; the stream of another account needs a role_arn, or its ARN and a resource policy"
 	case strings.HasPrefix(code, "KMS"):
 		return "check that the stream's key is enabled and that the role may call kms:Decrypt with it"
 	case code == "InvalidArgumentException":

@@ -142,6 +142,15 @@ func (f *fakeAPI) GetShardIterator(ctx context.Context, in *kinesis.GetShardIter
 	return &kinesis.GetShardIteratorOutput{ShardIterator: aws.String(fmt.Sprintf("%s:%d", sh.id, next))}, nil
 }
 
+func (f *fakeAPI) DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.called("DescribeStreamSummary"); err != nil {
+		return nil, err
+	}
+	return &kinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: &types.StreamDescriptionSummary{RetentionPeriodHours: aws.Int32(24)}}, nil
+}
+
 func (f *fakeAPI) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, _ ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

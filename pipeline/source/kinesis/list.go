@@ -25,7 +25,7 @@ const startupAttempts = 6
 // list returns the stream's shards, or with a filter those it selects.
 func (s *Source) list(ctx context.Context, filter *types.ShardFilter) ([]listed, error) {
 	var shards []listed
-	in := &kinesis.ListShardsInput{StreamName: aws.String(s.cfg.Stream), ShardFilter: filter}
+	in := &kinesis.ListShardsInput{StreamName: s.streamName(), StreamARN: s.streamARN(), ShardFilter: filter}
 	for {
 		out, err := s.client.ListShards(ctx, in)
 		if err != nil {
@@ -38,6 +38,7 @@ func (s *Source) list(ctx context.Context, filter *types.ShardFilter) ([]listed,
 					found.parents = append(found.parents, *parent)
 				}
 			}
+			s.setHashRange(found.id, shard.HashKeyRange)
 			shards = append(shards, found)
 		}
 		if aws.ToString(out.NextToken) == "" {

@@ -10,9 +10,12 @@ import (
 // same place.
 type metrics struct {
 	lag           *prometheus.GaugeVec
+	retentionLeft *prometheus.GaugeVec
 	reads         *prometheus.CounterVec
 	renewals      *prometheus.CounterVec
 	expiredShards *prometheus.CounterVec
+	unpacked      *prometheus.CounterVec
+	repeated      *prometheus.CounterVec
 }
 
 // reads are the counters of one source, resolved.
@@ -20,10 +23,12 @@ type counters struct {
 	read, empty, throttled, failed, expired prometheus.Counter // GetRecords by outcome
 	renewals                                prometheus.Counter
 	expiredShards                           prometheus.Counter
+	aggregates, corrupt, foreign            prometheus.Counter // KPL
+	repeated                                prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	var errs [4]error
+	var errs [7]error
 	m := &metrics{
 		lag: register(registerer, &errs[0], prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowwatch_source_lag_seconds",
@@ -41,6 +46,18 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "flowwatch_source_expired_shards_total",
 			Help: "Shards that retention removed before they were read to their end.",
 		}, []string{"source"})),
+		unpacked: register(registerer, &errs[4], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_aggregates_total",
+			Help: "KPL aggregates by outcome: unpacked, corrupt; and foreign: user records left out, as their explicit hash key belongs to another shard.",
+		}, []string{"source", "outcome"})),
+		repeated: register(registerer, &errs[5], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_repeated_records_total",
+			Help: "Records that the service delivered again under a sequence number that had been read.",
+		}, []string{"source"})),
+		retentionLeft: register(registerer, &errs[6], prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flowwatch_source_retention_left_seconds",
+			Help: "What is left until the records of a partition that wait to be read begin to expire: the stream's retention less the lag.",
+		}, []string{"partition"})),
 	}
 	return m, errors.Join(errs[:]...)
 }
@@ -71,5 +88,9 @@ func (m *metrics) of(source string) counters {
 		expired:       m.reads.WithLabelValues(source, "expired"),
 		renewals:      m.renewals.WithLabelValues(source),
 		expiredShards: m.expiredShards.WithLabelValues(source),
+		aggregates:    m.unpacked.WithLabelValues(source, "unpacked"),
+		corrupt:       m.unpacked.WithLabelValues(source, "corrupt"),
+		foreign:       m.unpacked.WithLabelValues(source, "foreign"),
+		repeated:      m.repeated.WithLabelValues(source),
 	}
 }

@@ -18,9 +18,7 @@ import (
 //	trim       the oldest record that is there
 //	at:<ms>    the first record that arrived then (Unix milliseconds) or later
 //	seq:<n>    the record after sequence number n
-//
-// What follows the colon has no dot: seq:<n>.<sub> is kept for positions inside
-// an aggregated record.
+//	seq:<n>.<i> the user record after the i-th (from 0) of the KPL aggregate n
 const (
 	trimHorizon       = pipeline.Position("trim")
 	timestampPrefix   = "at:"
@@ -42,11 +40,12 @@ func iteratorAt(p pipeline.Position) (*kinesis.GetShardIteratorInput, error) {
 	if p == trimHorizon {
 		return &kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon}, nil
 	}
-	if sequence, ok := strings.CutPrefix(text, sequencePrefix); ok && isSequence(sequence) {
-		return &kinesis.GetShardIteratorInput{
-			ShardIteratorType:      types.ShardIteratorTypeAfterSequenceNumber,
-			StartingSequenceNumber: aws.String(sequence),
-		}, nil
+	if sequence, _, inside := sequenceOf(p); sequence != "" {
+		kind := types.ShardIteratorTypeAfterSequenceNumber
+		if inside {
+			kind = types.ShardIteratorTypeAtSequenceNumber
+		}
+		return &kinesis.GetShardIteratorInput{ShardIteratorType: kind, StartingSequenceNumber: aws.String(sequence)}, nil
 	}
 	if at, ok := timestampOf(p); ok {
 		return &kinesis.GetShardIteratorInput{
@@ -54,7 +53,7 @@ func iteratorAt(p pipeline.Position) (*kinesis.GetShardIteratorInput, error) {
 			Timestamp:         aws.Time(at),
 		}, nil
 	}
-	return nil, fmt.Errorf("position %.160q: trim, at:<milliseconds> or seq:<sequence number> is accepted", text)
+	return nil, fmt.Errorf("position %.160q: trim, at:<milliseconds> or seq:<sequence number>[.<user record>] is accepted", text)
 }
 
 // timestampOf is the time of an at: position.

@@ -29,7 +29,9 @@ func TestPositions(t *testing.T) {
 	f(timestampPosition(at), &kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: aws.Time(at)})
 	f(sequencePosition("4967"), &kinesis.GetShardIteratorInput{
 		ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: aws.String("4967")})
-	for _, bad := range []pipeline.Position{"", "latest", "at:", "at:1.5", "at:x", "seq:", "seq:12.3", "seq:-1", "seq:1 ", "trim:", "x:1"} {
+	f("seq:4967.3", &kinesis.GetShardIteratorInput{
+		ShardIteratorType: types.ShardIteratorTypeAtSequenceNumber, StartingSequenceNumber: aws.String("4967")})
+	for _, bad := range []pipeline.Position{"", "latest", "at:", "at:1.5", "at:x", "seq:", "seq:12.", "seq:12.-1", "seq:12.x", "seq:12.99999999999", "seq:-1", "seq:1 ", "trim:", "x:1"} {
 		f(bad, nil)
 	}
 	if at, err := iteratorAt("at:1769846400007"); err != nil || at.Timestamp.UnixMilli() != 1769846400007 {

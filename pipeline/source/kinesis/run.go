@@ -24,6 +24,11 @@ type run struct {
 }
 
 func (s *Source) run(ctx context.Context, host pipeline.Host) error {
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watchRetention(watching) })
+	defer watch.Wait()
+	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	r := &run{source: s, host: host, group: group,
 		lineage: newLineage(), starts: map[string]pipeline.Position{}}
@@ -125,6 +130,7 @@ func (r *run) claim(known []listed, at pipeline.Position) []pipeline.Start {
 func (r *run) read(ctx context.Context, shard string, at pipeline.Position) error {
 	reader := r.source.open(shard, at, r.host.Now)
 	defer r.source.metrics.lag.DeleteLabelValues(reader.ID())
+	defer r.source.metrics.retentionLeft.DeleteLabelValues(reader.ID())
 	if err := r.host.Work(ctx, reader); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/envelope"
 )
 
 // shard reads one shard. It implements pipeline.Partition.
@@ -23,6 +24,8 @@ type shard struct {
 	now      func() time.Time // the host's clock; waiting is in real time
 	position pipeline.Position
 	payloads []pipeline.Payload // reused by every batch
+
+	aggregated []envelope.Aggregated // reused by every aggregate
 
 	lag        time.Duration // as of answeredAt
 	answeredAt time.Time
@@ -123,7 +126,9 @@ func (s *shard) read(ctx context.Context) (*kinesis.GetRecordsOutput, error) {
 			return nil, err
 		}
 	}
-	page, err := s.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String(s.iterator)})
+	page, err := s.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
+		ShardIterator: aws.String(s.iterator), StreamARN: s.source.streamARN(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +141,7 @@ func (s *shard) answered(page *kinesis.GetRecordsOutput) {
 	now := time.Now()
 	s.recovered()
 	s.lag, s.answeredAt = time.Duration(aws.ToInt64(page.MillisBehindLatest))*time.Millisecond, now
-	s.lagGauge.Set(s.lag.Seconds())
+	s.observeLag(s.lag)
 	if len(page.Records) > 0 {
 		s.source.counters.read.Inc()
 	} else {
@@ -146,6 +151,9 @@ func (s *shard) answered(page *kinesis.GetRecordsOutput) {
 	switch {
 	case s.iterator == "":
 		s.exhausted, s.children = true, childShards(page)
+		for _, child := range page.ChildShards {
+			s.source.setHashRange(aws.ToString(child.ShardId), child.HashKeyRange)
+		}
 	case s.lag > 0:
 		s.notBefore = now.Add(s.source.pacing.behind)
 	default:
@@ -157,13 +165,7 @@ func (s *shard) answered(page *kinesis.GetRecordsOutput) {
 func (s *shard) batch(page *kinesis.GetRecordsOutput) pipeline.Batch {
 	s.payloads = slices.Grow(s.payloads[:0], len(page.Records))
 	for i := range page.Records {
-		record := &page.Records[i]
-		s.position = sequencePosition(aws.ToString(record.SequenceNumber))
-		s.payloads = append(s.payloads, pipeline.Payload{
-			Data:     record.Data,
-			Position: s.position,
-			Arrival:  aws.ToTime(record.ApproximateArrivalTimestamp),
-		})
+		s.unpack(&page.Records[i])
 	}
 	atTip := page.MillisBehindLatest != nil && *page.MillisBehindLatest == 0
 	return pipeline.Batch{Payloads: s.payloads, Lag: s.lag, Idle: atTip && len(page.Records) == 0}
@@ -177,7 +179,7 @@ func (s *shard) openIterator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.StreamName, in.ShardId = aws.String(s.source.cfg.Stream), aws.String(s.id)
+	in.StreamName, in.StreamARN, in.ShardId = s.source.streamName(), s.source.streamARN(), aws.String(s.id)
 	out, err := s.source.client.GetShardIterator(ctx, in)
 	if err != nil {
 		return err

@@ -237,7 +237,11 @@ func TestBatchAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	shard.batch(page)
-	if n := testing.AllocsPerRun(100, func() { shard.batch(page) }); n > records {
+	again := func() { // as the position only moves forward
+		shard.position = trimHorizon
+		shard.batch(page)
+	}
+	if n := testing.AllocsPerRun(100, again); n > records {
 		t.Errorf("a batch of %d records allocates %v times", records, n)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,6 +33,9 @@ type Source struct {
 	metrics  *metrics
 	counters counters
 	pacing   pacing
+
+	retention  atomic.Int64 // of the stream, as a time.Duration; 0 unknown
+	hashRanges sync.Map     // hashRange of every shard heard of, by ID
 }
 
 // pacing are the waiting times of the readers.
@@ -79,8 +84,23 @@ func New(cfg Config, deps Dependencies) (*Source, error) {
 	return s, nil
 }
 
-// Name is "kinesis:" and the stream's name.
+// Name is "kinesis:" and the stream's name or ARN, as configured.
 func (s *Source) Name() string { return "kinesis:" + s.cfg.Stream }
+
+// streamName and streamARN are how calls name the stream: one of them is nil.
+func (s *Source) streamName() *string {
+	if s.cfg.arnRegion() != "" {
+		return nil
+	}
+	return aws.String(s.cfg.Stream)
+}
+
+func (s *Source) streamARN() *string {
+	if s.cfg.arnRegion() == "" {
+		return nil
+	}
+	return aws.String(s.cfg.Stream)
+}
 
 // Run reads all shards until ctx ends, then it returns nil. A stream has open
 // shards for as long as it exists, so it returns otherwise only with an error.

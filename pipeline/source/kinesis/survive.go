@@ -37,7 +37,7 @@ func (s *shard) survive(ctx context.Context, err error) error {
 		s.source.counters.failed.Inc()
 	}
 	s.failures++
-	s.lagGauge.Set(s.lagNow().Seconds())
+	s.observeLag(s.lagNow())
 	if s.failures%loudFailures == 0 {
 		s.source.log.Warn("reading fails, trying again",
 			zap.String("shard", s.id), zap.Int("failures", s.failures), zap.Error(err))

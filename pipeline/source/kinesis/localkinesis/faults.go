@@ -8,6 +8,7 @@ type Faults struct {
 	ThrottleEvery  int // reads that get a ProvisionedThroughputExceededException
 	FailEvery      int // reads that get status 500, InternalFailure
 	DuplicateEvery int // puts whose record is stored twice, as a producer's retry does
+	RepeatEvery    int // reads that begin with the record before their iterator, delivered once more
 }
 
 // read counts a read and returns the fault that falls on it. The lock must be

@@ -87,6 +87,9 @@ func (s *Server) admit(it iterator) (*stream, *shard, error) {
 // read answers a GetRecords that was admitted.
 func (s *Server) read(st *stream, sh *shard, it iterator, limit int) getRecordsOutput {
 	out := getRecordsOutput{Records: []readRecord{}}
+	if it.next > 0 && every(s.opts.Faults.RepeatEvery, sh.reads) {
+		it.next--
+	}
 	ahead := sh.retained(it.next)
 	bytes := int64(0)
 	for len(out.Records) < min(limit, len(ahead)) {

@@ -1,0 +1,187 @@
+package evaluate
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/simulate"
+)
+
+// Values from tables of the score interval (Newcombe, 1998) and of the Poisson
+// limits (Garwood, 1936).
+func TestIntervals(t *testing.T) {
+	for _, c := range []struct {
+		k, n      int
+		low, high float64
+	}{
+		{81, 263, 0.2553, 0.3662}, {15, 148, 0.0624, 0.1605}, {0, 20, 0, 0.1611}, {1, 29, 0.0061, 0.1718}, {20, 20, 0.8389, 1}, {0, 0, 0, 1},
+	} {
+		low, high := Wilson(c.k, c.n)
+		if math.Abs(low-c.low) > 1e-4 || math.Abs(high-c.high) > 1e-4 {
+			t.Errorf("Wilson(%d, %d) = %.4f to %.4f, want %.4f to %.4f", c.k, c.n, low, high, c.low, c.high)
+		}
+	}
+	for k, want := range map[int]float64{0: 3.689, 1: 5.572, 5: 11.668, 20: 30.888} {
+		if got := PoissonUpper(k); math.Abs(got-want) > 1e-3 {
+			t.Errorf("PoissonUpper(%d) = %.3f, want %.3f", k, got, want)
+		}
+	}
+}
+
+var begin = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+// at is a time of the run, in minutes.
+func at(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
+
+func incident(rule, key string, severity detect.Severity, opened int, change ...func(*Incident)) Incident {
+	i := Incident{
+		Last:     detect.Finding{Rule: rule, Key: key, Scope: "vpc-1", Account: "1", Severity: severity, Message: rule + " " + key},
+		Severity: severity, Opened: at(opened).Unix(),
+	}
+	for _, f := range change {
+		f(&i)
+	}
+	return i
+}
+
+func truth(kind simulate.Kind, expect, rule, severity, key string, from, to int, change ...func(*simulate.Truth)) simulate.Truth {
+	t := simulate.Truth{Scenario: kind, Expect: expect, Rule: rule, Severity: severity, Key: key, VPC: "vpc-1", Start: at(from), End: at(to)}
+	for _, f := range change {
+		f(&t)
+	}
+	return t
+}
+
+func judged(truths []simulate.Truth, incidents ...Incident) *Report {
+	return Of([]Run{{
+		Seed: 7, Truth: truths, Incidents: incidents, Interfaces: 500, From: begin, To: begin.Add(3 * 24 * time.Hour),
+		Learn: 24 * time.Hour, Pane: 5 * time.Minute,
+	}})
+}
+
+func TestWhatCountsAsFound(t *testing.T) {
+	scan := truth("vertical-scan", simulate.ExpectFinding, "scan.internal", "high", "10.0.0.9", 2000, 2004,
+		func(t *simulate.Truth) { t.Keys, t.Also = []string{"eni-1"}, []string{"spike"} })
+	const day = 1440
+	for name, c := range map[string]struct {
+		incident    Incident
+		found       bool
+		falseMedium int // Medium or above
+	}{
+		"the rule, the source, the time":          {incident("scan.internal", "10.0.0.9", detect.High, 2005), true, 0},
+		"not severe enough":                       {incident("scan.internal", "10.0.0.9", detect.Medium, 2005), false, 0},
+		"another rule that rightly says so too":   {incident("spike", "eni-1", detect.Medium, 2005), false, 0},
+		"another rule":                            {incident("bruteforce", "10.0.0.9", detect.High, 2005), false, 1},
+		"another source":                          {incident("scan.internal", "10.0.0.8", detect.High, 2005), false, 1},
+		"another VPC":                             {incident("scan.internal", "10.0.0.9", detect.High, 2005, func(i *Incident) { i.Last.Scope = "vpc-2" }), false, 1},
+		"too early":                               {incident("scan.internal", "10.0.0.9", detect.High, 1980), false, 1},
+		"long after":                              {incident("scan.internal", "10.0.0.9", detect.High, 2004+121), false, 1},
+		"provisional, and not confirmed":          {incident("scan.internal", "10.0.0.9", detect.High, 2005, func(i *Incident) { i.Last.CloseReason = detect.NotConfirmed }), false, 0},
+		"a false one while all is being learned":  {incident("scan.internal", "10.0.0.8", detect.High, day-10), false, 0},
+		"a false one of a format without VPC ids": {incident("scan.internal", "10.0.0.8", detect.High, 2005, func(i *Incident) { i.Last.Scope = "-" }), false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := judged([]simulate.Truth{scan}, c.incident)
+			if got := r.Scenarios[0].Reported == 1; got != c.found {
+				t.Errorf("found: %v, want %v", got, c.found)
+			}
+			got := r.False["medium"].Findings + r.False["high"].Findings
+			if got != c.falseMedium {
+				t.Errorf("%d false findings, want %d", got, c.falseMedium)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotToBeFound(t *testing.T) {
+	crowd := truth("flash-crowd", simulate.ExpectNone, "", "", "eni-1", 2000, 2090)
+	sweep := truth("internet-sweep", simulate.ExpectMetric, "scan.external", "info", "203.0.113.9", 2000, 2010)
+	r := judged([]simulate.Truth{crowd, sweep},
+		incident("spike", "eni-1", detect.Low, 2010),
+		incident("scan.external", "203.0.113.9", detect.Info, 2010))
+	want := map[string]int{"flash-crowd": 1, "internet-sweep": 0}
+	got := map[string]int{}
+	for _, g := range r.Scenarios {
+		got[g.Scenario] = g.Reported
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("reported at Low or above (-want +got):\n%s", diff)
+	}
+	if r.False["low"].Findings != 1 || r.False["info"].Findings != 0 {
+		t.Errorf("%d false at Low and %d at Info, want 1 and 0", r.False["low"].Findings, r.False["info"].Findings)
+	}
+	// 500 interfaces for the two days after learning.
+	if r.InterfaceDays != 1000 || r.False["low"].PerDay != 1 {
+		t.Errorf("%v interface-days, %v a day; want 1000 and 1", r.InterfaceDays, r.False["low"].PerDay)
+	}
+}
+
+func TestDelaysCountFromTheFirstPane(t *testing.T) {
+	flood := truth("flood", simulate.ExpectFinding, "spike", "low", "eni-1", 2001, 2030)
+	for opened, want := range map[int]float64{2005: 0, 2010: 1, 2020: 3} {
+		r := judged([]simulate.Truth{flood}, incident("spike", "eni-1", detect.Low, opened))
+		if got := r.Scenarios[0].Panes.Median; got != want {
+			t.Errorf("opened at the end of minute %d: delay %v panes, want %v", opened, got, want)
+		}
+	}
+}
+
+func TestIncidentsKeepTheirHighestSeverityAndFirstTime(t *testing.T) {
+	var all Incidents
+	raised := at(3)
+	all.Add(&detect.Finding{UID: "a", Severity: detect.Low, Time: 300}, raised)
+	all.Add(&detect.Finding{UID: "b", Severity: detect.Low, Time: 300}, raised)
+	all.Add(&detect.Finding{UID: "a", Severity: detect.High, Time: 600}, at(9))
+	all.Add(&detect.Finding{UID: "a", Severity: detect.Medium, Time: 900, CloseReason: detect.Quiet}, at(12))
+	got := all.All()
+	if len(got) != 2 || got[0].Severity != detect.High || got[0].Opened != 300 || !got[0].Raised.Equal(raised) || got[0].Last.Time != 900 {
+		t.Errorf("incidents are %+v", got)
+	}
+}
+
+func TestLabels(t *testing.T) {
+	got, err := ReadLabels(strings.NewReader("start\tend\tsrc\tkind\tflows\tdsts\tdports\n" +
+		"1000\t1045.5\t192.168.0.100\tport_scan\t1370\t3\t1002\r\n\n10\t20\t10.0.0.1\tbotnet\t1\t1\t1\n10\t20\t10.0.0.1\tweak:et_scan\t1\t1\t1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []simulate.Truth{
+		{Scenario: "port_scan", Key: "192.168.0.100", Start: time.Unix(1000, 0).UTC(), End: time.Unix(1045, 0).UTC(), Expect: "finding", Targets: 3006},
+		{Scenario: "botnet", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "none", Targets: 1},
+		{Scenario: "weak:et_scan", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "none", Targets: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	for bad, says := range map[string]string{
+		"1\t2\t10.0.0.1":          "line 1: 3 columns",
+		"\nx\t2\t10.0.0.1\tscan":  `line 2: time "x"`,
+		"1\t2\thost\tscan":        `line 1: source "host"`,
+		"3\t2\t10.0.0.1\tscan":    "line 1: end 2 is before start 3",
+		"-1\t2\t10.0.0.1\tscan":   `time "-1"`,
+		"1\t1e99\t10.0.0.1\tscan": `time "1e99"`,
+	} {
+		if _, err := ReadLabels(strings.NewReader(bad)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("labels %q: error %v, want one that says %s", bad, err, says)
+		}
+	}
+}
+
+func TestTheReportFits80Columns(t *testing.T) {
+	r := judged([]simulate.Truth{truth("a-kind-with-a-very-long-name-indeed", simulate.ExpectFinding, "spike", "low", "eni-1", 2000, 2010)},
+		incident("spike", "eni-1", detect.Low, 2005))
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text.String()) {
+		if len(strings.TrimRight(line, "\n")) > 80 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// message is one SQS message, received once.
+type message struct {
+	Body, Receipt string
+}
+
+// API is what the source calls. Safe for concurrent use.
+type API interface {
+	// Receive waits up to 20 s for messages, which then are invisible to others
+	// for a while.
+	Receive(ctx context.Context) ([]message, error)
+	// Hide sets for how many seconds from now a message stays invisible.
+	Hide(ctx context.Context, receipt string, seconds int32) error
+	Delete(ctx context.Context, receipt string) error
+	// Open reads an object as it was announced: another etag is an error.
+	Open(ctx context.Context, o object) (io.ReadCloser, error)
+}
+
+type client struct {
+	queue string
+	sqs   *sqs.Client
+	s3    *s3.Client
+}
+
+func newClient(cfg Config) (*client, error) {
+	var options []func(*config.LoadOptions) error
+	if cfg.Region != "" {
+		options = append(options, config.WithRegion(cfg.Region))
+	}
+	environment, err := config.LoadDefaultConfig(context.Background(), options...)
+	if err != nil {
+		return nil, fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	if environment.Region == "" {
+		return nil, fmt.Errorf("region: is required, as no AWS_REGION and no profile sets one: a region such as eu-central-1 is accepted")
+	}
+	return &client{
+		queue: cfg.QueueURL,
+		sqs: sqs.NewFromConfig(environment, func(o *sqs.Options) {
+			if cfg.Endpoint != "" {
+				o.BaseEndpoint = aws.String(cfg.Endpoint)
+			}
+		}),
+		s3: s3.NewFromConfig(environment, func(o *s3.Options) {
+			if cfg.Endpoint != "" {
+				o.BaseEndpoint, o.UsePathStyle = aws.String(cfg.Endpoint), true
+			}
+		}),
+	}, nil
+}
+
+func (c *client) Receive(ctx context.Context) ([]message, error) {
+	out, err := c.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &c.queue, MaxNumberOfMessages: 1, WaitTimeSeconds: 20, VisibilityTimeout: visibility,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var messages []message
+	for _, m := range out.Messages {
+		messages = append(messages, message{aws.ToString(m.Body), aws.ToString(m.ReceiptHandle)})
+	}
+	return messages, nil
+}
+
+func (c *client) Hide(ctx context.Context, receipt string, seconds int32) error {
+	_, err := c.sqs.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+		QueueUrl: &c.queue, ReceiptHandle: &receipt, VisibilityTimeout: seconds,
+	})
+	return err
+}
+
+func (c *client) Delete(ctx context.Context, receipt string) error {
+	_, err := c.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &c.queue, ReceiptHandle: &receipt})
+	return err
+}
+
+func (c *client) Open(ctx context.Context, o object) (io.ReadCloser, error) {
+	in := &s3.GetObjectInput{Bucket: &o.Bucket, Key: &o.Key}
+	if etag := strings.Trim(o.ETag, `"`); etag != "" {
+		in.IfMatch = aws.String(`"` + etag + `"`)
+	}
+	out, err := c.s3.GetObject(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return out.Body, nil
+}

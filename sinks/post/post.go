@@ -1,0 +1,120 @@
+// Package post sends JSON to an HTTP receiver for the sinks that do, and tells
+// from the answer whether sending it again is of use. No error holds a part of
+// the URL but its host, or what the receiver answered.
+package post
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/flowwatch/flowwatch/sinks"
+)
+
+// CheckURL judges the URL of a receiver without repeating it.
+func CheckURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Opaque != "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("is no URL of a receiver; accepted: https://host/path, or http for a local one")
+	}
+	if u.Fragment != "" {
+		return errors.New("has a #fragment, which is never sent; accepted: a URL without")
+	}
+	return nil
+}
+
+// Client posts to one URL.
+type Client struct {
+	url, host string
+	timeout   time.Duration
+	now       func() time.Time
+	http      *http.Client
+}
+
+// New returns a client; CheckURL has accepted the URL. A nil transport stands
+// for one of its own, with TLS verified against the system's roots.
+func New(target string, timeout time.Duration, now func() time.Time, transport http.RoundTripper) (*Client, error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return nil, errors.New("url: is no URL") // err would repeat it
+	}
+	if transport == nil {
+		transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	return &Client{url: target, host: u.Host, timeout: timeout, now: now, http: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Close closes the idle connections.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// maxAnswer is how much of an answer is read, for the sake of reusing the
+// connection. What it says is not used: it could repeat a secret.
+const maxAnswer = 64 << 10
+
+// JSON posts a body. The error is Permanent when the receiver refuses it, and
+// has the wait that a receiver asks for.
+func (c *Client) JSON(ctx context.Context, body []byte, header http.Header) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return sinks.Permanent(fmt.Errorf("post to %s: the request cannot be built", c.host))
+	}
+	request.Header = header
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "flowwatch")
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("post to %s: %w", c.host, withoutURL(err))
+	}
+	defer answer.Body.Close()
+	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // whatever it says, the status counts
+	return c.judge(answer)
+}
+
+// judge tells what an answer means for what was sent.
+func (c *Client) judge(answer *http.Response) error {
+	code := answer.StatusCode
+	err := fmt.Errorf("post to %s: status %d %s", c.host, code, http.StatusText(code))
+	switch {
+	case code/100 == 2:
+		return nil
+	case code/100 == 3:
+		return fmt.Errorf("%w: redirects are not followed, the configured URL has to be the last one", err)
+	case code/100 == 4 && code != http.StatusRequestTimeout && code != http.StatusTooEarly && code != http.StatusTooManyRequests:
+		return sinks.Permanent(err)
+	}
+	return sinks.RetryAfter(err, c.asked(answer.Header.Get("Retry-After")))
+}
+
+// asked reads a Retry-After: seconds, or a date. What is neither asks nothing.
+func (c *Client) asked(text string) time.Duration {
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return at.Sub(c.now())
+	}
+	return 0
+}
+
+// withoutURL unwraps the error of a client, whose message repeats the URL.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
