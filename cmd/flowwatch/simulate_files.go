@@ -41,12 +41,11 @@ func (c *simulateCmd) toWriter(ctx context.Context, w io.Writer, traffic *simula
 	}
 	out := bufio.NewWriterSize(w, 1<<20)
 	if c.Header {
-		out.WriteString(traffic.Format())
-		out.WriteByte('\n')
+		fmt.Fprintln(out, traffic.Format())
 	}
 	err := c.arrivals(ctx, traffic, func(b *simulate.Batch) error {
 		for _, l := range b.Lines {
-			out.Write(l.Text)
+			_, _ = out.Write(l.Text) // the error stays, and the next write returns it
 			if err := out.WriteByte('\n'); err != nil {
 				return err
 			}

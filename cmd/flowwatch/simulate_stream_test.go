@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,7 @@ func TestSimulateOntoAStream(t *testing.T) {
 	w := newWorld(nil)
 	truth := filepath.Join(t.TempDir(), "truth.jsonl")
 	flags := []string{"simulate", "--for", "4m", "--start", "2026-03-02T08:00:00Z", "--scenario", "external-scan@0m", "--delivery", "aws"}
-	to := append(flags, "--stream", "flows", "--region", "eu-central-1", "--endpoint", s.server.URL(), "--speed", "0", "--truth", truth)
+	to := append(slices.Clone(flags), "--stream", "flows", "--region", "eu-central-1", "--endpoint", s.server.URL(), "--speed", "0", "--truth", truth)
 	if code := w.run(t, to...); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, &w.stderr)
 	}
