@@ -45,7 +45,14 @@ func (b *back) early(s *aggregate.Partial) {
 func (p *Pipeline) openPanes(open *aggregate.Open, starts []int64) *detect.Open {
 	d := &detect.Open{Own: p.enricher.Internal}
 	for _, start := range starts {
-		pane := detect.OpenPane{Start: start, End: start + p.plan.Pane}
+		pane := detect.OpenPane{Start: start, End: start + p.plan.Pane, Before: func(l *detect.Load) (detect.Load, bool) {
+			of := aggregate.Load{Account: l.Account, VPC: l.VPC, Interface: l.Interface}
+			before, ok := open.Load(start-p.plan.Pane, &of)
+			if !ok {
+				return detect.Load{}, false
+			}
+			return loadOf(&before), true
+		}}
 		for load := range open.Loads(start) {
 			pane.Loads = append(pane.Loads, loadOf(&load))
 		}

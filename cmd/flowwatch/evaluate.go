@@ -152,11 +152,21 @@ func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed 
 	if sim.Scenarios, err = simulate.Suite(c.Suite, sim, lasts); err != nil {
 		return nil, usageError{err}
 	}
+	if len(sim.Scenarios) == 0 && c.Suite != "background" {
+		return nil, usagef("--suite %s: no scenario fits into %g days of %d interfaces: floods need more than 2 days, and each site rests between two; "+
+			"accepted: longer --days, more --interfaces, or --suite background", c.Suite, c.Days, c.Interfaces)
+	}
 	traffic, err := simulate.New(sim)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	replay := newReplay(traffic, lasts, c.Early)
+	var arrived *arrivals
+	if c.Early {
+		if arrived, err = newArrivals(traffic, &cfg.Rules, cfg.Windows.Pane); err != nil {
+			return nil, err
+		}
+	}
+	replay := newReplay(traffic, lasts, arrived)
 	formats, err := layouts([]string{traffic.Format()})
 	if err != nil {
 		return nil, err
@@ -177,7 +187,7 @@ func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed 
 	return &evaluate.Run{
 		Seed: seed, Truth: traffic.Truth(), Incidents: found.All(), Interfaces: c.Interfaces,
 		From: evaluationStart, To: evaluationStart.Add(lasts), Learn: c.Learn, Pane: cfg.Windows.Pane,
-		Records: p.Published().OK, Needed: replay.arrived.needed,
+		Records: p.Published().OK, Needed: arrived.needed,
 	}, nil
 }
 
@@ -204,7 +214,7 @@ func (c *evaluateCmd) captures(ctx context.Context, e *env, cfg *Config) ([]eval
 	if err != nil {
 		return nil, usageError{err}
 	}
-	seen := &span{interfaces: make(map[string]struct{})}
+	seen := newLabelled(truth)
 	found := &judge{clock: func() time.Time { return time.Time{} }}
 	p, err := bare(ctx, e, cfg, bareOptions{Internal: cfg.Networks.Internal, Allow: cfg.Networks.Allow, Watch: found.watch, Clock: e.Now, Observe: seen.observe})
 	if err != nil {
@@ -213,8 +223,11 @@ func (c *evaluateCmd) captures(ctx context.Context, e *env, cfg *Config) ([]eval
 	if err := p.Run(ctx, pipeline.Input{Source: source, Formats: formats, Lateness: lateness}); err != nil {
 		return nil, err
 	}
+	seen.tell()
 	return []evaluate.Run{{
-		Truth: truth, Incidents: found.All(), Interfaces: len(seen.interfaces), From: seen.first, To: seen.last,
+		Captured: true, Truth: truth, Incidents: found.All(), Interfaces: len(seen.interfaces), From: seen.first, To: seen.last,
+		// A capture is seldom as long as --learn: then half of it counts.
 		Learn: min(c.Learn, seen.last.Sub(seen.first)/2), Pane: cfg.Windows.Pane, Records: p.Published().OK,
+		Why: func(t *simulate.Truth) string { return seen.why(t, &cfg.Rules) },
 	}}, nil
 }

@@ -7,13 +7,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline"
-	"github.com/flowwatch/flowwatch/pipeline/enrich"
-	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
 )
 
@@ -26,18 +23,18 @@ type replay struct {
 	step    time.Duration // of arrival that one read covers
 	now     atomic.Int64  // Unix nanoseconds
 	pending []simulate.Batch
+	end     time.Time // of the step
 	rested  bool
 	batch   []pipeline.Payload
 	arrived *arrivals // nil when nobody asks
 }
 
-// newReplay reads a minute of arrivals at a time, or two seconds, as long as a
-// slice lasts, when it is the seconds that matter.
-func newReplay(traffic *simulate.Generator, lasts time.Duration, fine bool) *replay {
-	r := &replay{traffic: traffic, left: int(lasts / time.Minute), step: time.Minute}
-	if fine {
+// newReplay reads a minute of arrivals at a time. When a is given it is two
+// seconds, as long as a slice lasts, since then it is the seconds that matter.
+func newReplay(traffic *simulate.Generator, lasts time.Duration, a *arrivals) *replay {
+	r := &replay{traffic: traffic, left: int(lasts / time.Minute), step: time.Minute, arrived: a}
+	if a != nil {
 		r.step = 2 * time.Second
-		r.arrived = newArrivals(traffic)
 	}
 	r.now.Store(evaluationStart.UnixNano())
 	return r
@@ -71,6 +68,7 @@ func (r *replay) Next(ctx context.Context) (pipeline.Batch, error) {
 	}
 	if len(r.batch) > 0 {
 		r.batch = r.batch[:0]
+		r.now.Store(r.end.UnixNano()) // when the slice is cut, and not before
 		return pipeline.Batch{}, nil
 	}
 	for len(r.pending) == 0 {
@@ -85,8 +83,8 @@ func (r *replay) Next(ctx context.Context) (pipeline.Batch, error) {
 			return pipeline.Batch{}, io.EOF
 		}
 	}
-	end := r.pending[0].At.Add(r.step)
-	for len(r.pending) > 0 && r.pending[0].At.Before(end) {
+	r.end = r.pending[0].At.Add(r.step)
+	for len(r.pending) > 0 && r.pending[0].At.Before(r.end) {
 		b := &r.pending[0]
 		var text []byte
 		for _, l := range b.Lines {
@@ -99,38 +97,6 @@ func (r *replay) Next(ctx context.Context) (pipeline.Batch, error) {
 	}
 	return pipeline.Batch{Payloads: r.batch}, nil
 }
-
-// span is what an observer sees of captures: which interfaces, and from when to
-// when.
-type span struct {
-	mu          sync.Mutex
-	interfaces  map[string]struct{}
-	first, last time.Time
-}
-
-func (s *span) observe(string) pipeline.Observer { return s }
-
-// Flow implements pipeline.Observer.
-func (s *span) Flow(f *enrich.Flow, _ bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, known := s.interfaces[string(f.Text(flowlog.InterfaceID))]; !known {
-		s.interfaces[string(f.Text(flowlog.InterfaceID))] = struct{}{}
-	}
-	at := time.Unix(f.IntOr(flowlog.Start, 0), 0).UTC()
-	if s.first.IsZero() || at.Before(s.first) {
-		s.first = at
-	}
-	if at.After(s.last) {
-		s.last = at
-	}
-}
-
-// Malformed implements pipeline.Observer.
-func (s *span) Malformed(flowlog.Reason, []byte) {}
-
-// Done implements pipeline.Observer.
-func (s *span) Done() {}
 
 // peakMemory is the most memory that the process ever had resident, 0 where the
 // system does not tell.

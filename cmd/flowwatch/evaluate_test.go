@@ -28,9 +28,8 @@ func evaluated(t *testing.T, args ...string) *evaluate.Report {
 
 // A few hours hold every kind of scan; floods need two days of learning first.
 func TestEvaluateFindsTheScansOfASimulation(t *testing.T) {
-	args := []string{"--seeds", "5-6", "--suite", "attacks", "--days", "0.4", "--interfaces", "20", "--vpcs", "2", "--learn", "2h", "--delivery", "prompt"}
-	got := evaluated(t, args...)
-	if got.Records == 0 || got.InterfaceDays < 12 || got.InterfaceDays > 13.5 {
+	got := evaluated(t, "--seeds", "5-6", "--suite", "attacks", "--days", "0.35", "--interfaces", "20", "--vpcs", "2", "--learn", "2h", "--delivery", "prompt")
+	if got.Records == 0 || got.InterfaceDays < 10 || got.InterfaceDays > 11 {
 		t.Errorf("%d records, %v interface-days", got.Records, got.InterfaceDays)
 	}
 	instances, missed := 0, []string{}
@@ -43,20 +42,24 @@ func TestEvaluateFindsTheScansOfASimulation(t *testing.T) {
 	}
 	// A dozen targets, two of which are open, are too few when the host talks to
 	// others as well.
-	if instances < 6 || len(missed) > 1 {
+	if instances < 3 || len(missed) > 1 {
 		t.Errorf("of %d scenarios these were missed: %v", instances, missed)
 	}
 	if n := got.False["high"].Findings; n != 0 {
 		t.Errorf("%d false findings at High: %v", n, got.False["high"].Examples)
 	}
-	again := evaluated(t, append(args, "--parallel", "1")...)
-	if diff := cmp.Diff(got, again, cmp.AllowUnexported(evaluate.Group{})); diff != "" {
+}
+
+func TestEvaluateGivesTheSameReportForTheSameSeeds(t *testing.T) {
+	args := []string{"--seeds", "5-6", "--suite", "attacks", "--days", "0.13", "--interfaces", "10", "--vpcs", "1", "--learn", "1h"}
+	two, one := evaluated(t, args...), evaluated(t, append(args, "--parallel", "1")...)
+	if diff := cmp.Diff(two, one, cmp.AllowUnexported(evaluate.Group{})); diff != "" {
 		t.Errorf("one seed at a time gives another report (-two +one):\n%s", diff)
 	}
 }
 
 func TestEvaluateEarlyTellsSeconds(t *testing.T) {
-	got := evaluated(t, "--seeds", "5-6", "--suite", "attacks", "--days", "0.6", "--interfaces", "20", "--vpcs", "2", "--learn", "1h", "--early", "--delivery", "prompt")
+	got := evaluated(t, "--seeds", "5-6", "--suite", "attacks", "--days", "0.5", "--interfaces", "20", "--vpcs", "2", "--learn", "1h", "--early", "--delivery", "prompt")
 	timed := 0
 	for _, g := range got.Scenarios {
 		if g.Seconds != nil {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/flowwatch/flowwatch/pipeline/sketch"
 )
 
@@ -61,6 +63,45 @@ func (o *Open) Loads(start int64) iter.Seq[Load] {
 			}
 		}
 	}
+}
+
+// Load returns all that came for the interface of a load in the pane that starts
+// then, and false when nothing has in any open pane of that start. Samples are
+// those of one part.
+func (o *Open) Load(start int64, of *Load) (Load, bool) {
+	key := appendPart(appendPart(appendPart(nil, undashed(of.Account)), undashed(of.VPC)), undashed(of.Interface))
+	var values []int64
+	var sources sketch.Distinct
+	var samples *Samples
+	for _, p := range o.parts {
+		pane := p.panes[start]
+		if pane == nil {
+			continue
+		}
+		l := pane.loads
+		at := l.table.findHashed(key, xxhash.Sum64(key))
+		switch {
+		case at < 0:
+			continue
+		case values == nil:
+			values, samples = append(values, l.table.Values(at)...), &l.samples[at]
+		default:
+			l.table.mergeValues(values, l.table.Values(at))
+		}
+		sources.Merge(l.table.Distinct(at))
+	}
+	if values == nil {
+		return Load{}, false
+	}
+	return loadOf(key, values, &sources, samples), true
+}
+
+// undashed is the part of a key that orDash shows.
+func undashed(s string) []byte {
+	if s == "-" {
+		return nil
+	}
+	return []byte(s)
 }
 
 // OpenContact is what one initiator did in all the panes that are open.

@@ -38,6 +38,9 @@ type Open struct {
 type OpenPane struct {
 	Start, End int64 // Unix seconds, [Start, End)
 	Loads      []Load
+	// Before returns what came so far for an interface in the pane before this
+	// one, while that is open too.
+	Before func(*Load) (Load, bool)
 }
 
 // OpenContact is what one initiator did in the open panes; its Targets are nil.

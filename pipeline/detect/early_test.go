@@ -163,3 +163,31 @@ func TestExternalEarlyScansNeedTwoHundred(t *testing.T) {
 	c.next(try(outsider, rejected, ports("10.0.9.1", 1, 260))).
 		want("p1 update low #2 uid=p1 scan.external,vertical")
 }
+
+// Two open panes in a row that are candidates already need no close.
+func TestASecondOpenPaneConfirmsAFlood(t *testing.T) {
+	c := newIngressCase(t).panes(20, 100)
+	load := func(accepted int64) Load {
+		l := Load{Key: Key{"111122223333", "vpc-0abc", "eni-0bb2"}, OK: true, Records: accepted}
+		l.Values[AcceptedFlows] = accepted
+		return l
+	}
+	early := func(before, now int64) []string {
+		var events []string
+		for _, f := range c.rule.Early(&Open{Panes: []OpenPane{{
+			Start: startOf(22), End: startOf(23), Loads: []Load{load(now)},
+			Before: func(*Load) (Load, bool) { return load(before), before > 0 },
+		}}}) {
+			events = append(events, eventLine(&f))
+		}
+		return events
+	}
+	for _, quiet := range [][2]int64{{0, 600}, {100, 600}, {600, 250}} {
+		if got := early(quiet[0], quiet[1]); got != nil {
+			t.Errorf("%d and then %d flows: %v", quiet[0], quiet[1], got)
+		}
+	}
+	if diff := cmp.Diff([]string{"p22 create low #1 uid=p22 spike,accepted_flows"}, early(600, 700)); diff != "" {
+		t.Errorf("600 and then 700 flows (-want +got):\n%s", diff)
+	}
+}

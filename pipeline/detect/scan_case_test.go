@@ -472,13 +472,18 @@ func TestScanExternal(t *testing.T) {
 	})
 	t.Run("100 in a pane", func(t *testing.T) {
 		c := externalCase(t).next(try(outsider, rejected, ports("10.0.7.42", 1, 100))).want(create("low", "vertical"))
-		if e := c.last().Scan; e.RuleWindowSeconds != 300 || e.MinFailed != 100 {
-			t.Errorf("window %d s, threshold %d; want 300 and 100", e.RuleWindowSeconds, e.MinFailed)
+		if e := c.last().Scan; e.RuleWindowSeconds != 600 || e.MinFailed != 100 {
+			t.Errorf("window %d s, threshold %d; want 600 and 100", e.RuleWindowSeconds, e.MinFailed)
 		}
 	})
-	t.Run("100 over two panes", func(t *testing.T) {
+	t.Run("100 over two panes: five minutes that a pane's end splits", func(t *testing.T) {
 		externalCase(t).next(try(outsider, rejected, ports("10.0.7.42", 1, 50))).
-			next(try(outsider, rejected, ports("10.0.7.42", 51, 50))).quiet(1).want()
+			next(try(outsider, rejected, ports("10.0.7.42", 51, 50))).want("p1 create low #1 uid=p1 scan.external,vertical")
+	})
+	t.Run("100 over three panes", func(t *testing.T) {
+		externalCase(t).next(try(outsider, rejected, ports("10.0.7.42", 1, 49))).
+			next(try(outsider, rejected, ports("10.0.7.42", 50, 2))).
+			next(try(outsider, rejected, ports("10.0.7.42", 52, 49))).quiet(1).want()
 	})
 	t.Run("one-port sweep of the internet", func(t *testing.T) {
 		externalCase(t).next(try(outsider, rejected, hosts("10.0.7.1", 120, 23, 6))).want(create("info", "horizontal"))

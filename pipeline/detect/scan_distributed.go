@@ -51,6 +51,8 @@ type ScanDistributed struct {
 	rate   float64
 	ledger ledger
 	hosts  map[hostKey]*probed
+	first  int64 // start of the first pane of all
+	saved  bool  // Changes has put it
 	last   int64
 	found  []Finding
 }
@@ -89,7 +91,7 @@ func NewScanDistributed(cfg ScanDistributedConfig, pane time.Duration) *ScanDist
 	seconds := int64(pane / time.Second)
 	return &ScanDistributed{
 		cfg: cfg, pane: seconds, rate: learningRates(seconds).level, ledger: newLedger(seconds, quietPanes),
-		hosts: make(map[hostKey]*probed), last: math.MinInt64,
+		hosts: make(map[hostKey]*probed), first: math.MaxInt64, last: math.MinInt64,
 	}
 }
 
@@ -104,6 +106,7 @@ func (r *ScanDistributed) Version() string {
 // Detect judges every host of which outside sources tried ports in vain.
 func (r *ScanDistributed) Detect(pane *Pane) []Finding {
 	r.found = r.found[:0]
+	r.first = min(r.first, pane.Start)
 	attempts := r.gather(pane)
 	byAddr := make(map[hostKey]*Load)
 	for i := range pane.Loads {
@@ -174,7 +177,8 @@ func (a *attempt) note(source netip.Addr, targets int64) {
 func (r *ScanDistributed) judge(key hostKey, a *attempt, l *Load, pane *Pane) {
 	h := r.hosts[key]
 	if h == nil {
-		h = &probed{last: pane.Start}
+		// It got nothing since the rule began to look.
+		h = &probed{last: min(pane.Start, r.first-r.pane)}
 		r.hosts[key] = h
 	}
 	if gap := (pane.Start-h.last)/r.pane - 1; gap > 0 { // panes without any
@@ -184,7 +188,7 @@ func (r *ScanDistributed) judge(key hostKey, a *attempt, l *Load, pane *Pane) {
 	h.last, h.changed = pane.Start, true
 	ports := float64(len(a.ports))
 	usual := math.Max(1, h.mean)
-	if h.seen >= recentPanes && ports >= usualPorts*usual && ports-usual >= float64(r.cfg.MinPorts) && a.sources >= r.cfg.MinSources {
+	if h.seen >= recentPanes && ports >= usualPorts*usual && ports-usual >= r.least(h) && a.sources >= r.cfg.MinSources {
 		r.found = r.ledger.strike(r.found, r.finding(key, a, h, l, pane))
 		return // an attack is not what is usual
 	}
@@ -194,6 +198,15 @@ func (r *ScanDistributed) judge(key hostKey, a *attempt, l *Load, pane *Pane) {
 		return
 	}
 	h.mean += r.rate * (ports - h.mean)
+}
+
+// least is how many ports more than usual are too many: twice as many at a host of
+// which nothing is known, since it may be one of today.
+func (r *ScanDistributed) least(h *probed) float64 {
+	if h.mean == 0 {
+		return 2 * float64(r.cfg.MinPorts)
+	}
+	return float64(r.cfg.MinPorts)
 }
 
 // forget drops hosts that got nothing for a week, once a day.
@@ -212,7 +225,7 @@ func (r *ScanDistributed) forget(start int64) {
 func (r *ScanDistributed) finding(key hostKey, a *attempt, h *probed, l *Load, pane *Pane) *strike {
 	e := &CountEvidence{
 		Target: key.addr, What: "failed_ports", Observed: float64(len(a.ports)), Expected: h.mean,
-		Threshold: math.Max(usualPorts*math.Max(1, h.mean), math.Max(1, h.mean)+float64(r.cfg.MinPorts)),
+		Threshold: math.Max(usualPorts*math.Max(1, h.mean), math.Max(1, h.mean)+r.least(h)),
 		Sources:   a.sources, TopSources: a.top, WindowStart: pane.Start, WindowSeconds: pane.End - pane.Start,
 	}
 	var ports []uint16
@@ -262,6 +275,12 @@ const usualEntry = 'u'
 // Changes puts the incidents and hosts that changed.
 func (r *ScanDistributed) Changes(put func(key, value []byte)) {
 	r.ledger.changes(put)
+	if !r.saved && r.first != math.MaxInt64 {
+		var e encoder
+		e.fixed(r.first)
+		put([]byte{lastEntry}, e)
+		r.saved = true
+	}
 	keys := slices.SortedFunc(maps.Keys(r.hosts), func(a, b hostKey) int { return a.compare(&b) })
 	for _, key := range keys {
 		h := r.hosts[key]
@@ -299,6 +318,10 @@ func (r *ScanDistributed) restore(key, value []byte) error {
 	switch {
 	case len(key) > 0 && key[0] == incidentEntry:
 		return r.ledger.restore(key, value)
+	case len(key) > 0 && key[0] == lastEntry:
+		d := decoder{rest: value}
+		r.first, r.saved = d.fixed(), true
+		return d.end("first pane")
 	case len(key) > 0 && key[0] == usualEntry:
 		k := decoder{rest: slices.Clone(key[1:])}
 		at := hostKey{account: k.string(), vpc: k.string(), addr: k.addr()}

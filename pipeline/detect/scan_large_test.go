@@ -52,10 +52,10 @@ func TestScanLarge(t *testing.T) {
 	t.Run("outside, over an hour", func(t *testing.T) {
 		c := externalCase(t)
 		for i := range 12 {
-			c.next(try(outsider, rejected, ports("10.0.7.42", 1+60*i, 60)))
+			c.next(try(outsider, rejected, ports("10.0.7.42", 1+40*i, 40)))
 		}
 		if len(c.found) == 0 || c.found[0].Activity != Create {
-			t.Fatalf("720 failed targets in an hour were not found: %v", c.events)
+			t.Fatalf("480 failed targets in an hour were not found: %v", c.events)
 		}
 		if e := c.found[0].Scan; e.RuleWindowSeconds != 3600 || e.MinFailed != 300 || e.WindowSeconds < 4*300 {
 			t.Errorf("window %d of %d s, threshold %d", e.WindowSeconds, e.RuleWindowSeconds, e.MinFailed)

@@ -169,6 +169,7 @@ type tested struct {
 	usual    [NumMeasures]float64
 	score    [NumMeasures]float64
 	drift    [NumMeasures]bool
+	least    [NumMeasures]float64 // from where on a count can be a candidate
 	alone    [NumMeasures]float64 // from where on a count needs no second pane
 	crowd    bool                 // it looks like a crowd
 	confirms bool                 // a hit rests on the candidate of the pane before
@@ -192,10 +193,6 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 	}
 	adjacent := in.tested == start-s.pane
 	s.look(in, &t, start)
-	ratio := leastRatio
-	if t.crowd {
-		ratio = crowdLeast
-	}
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		peak, days := 0.0, 0
@@ -206,7 +203,8 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		t.expected[m], t.phi[m] = e, b.phi
 		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
 		x, floor := float64(counts[m]), s.cfg.floor(m)
-		t.cand[m] = t.lnP[m] < s.lnA && x >= ratio*e.mu && x-e.mu >= floor
+		t.least[m] = leastFrom(&t, m, floor)
+		t.cand[m] = t.lnP[m] < s.lnA && x >= t.least[m]
 		t.alone[m] = aloneFrom(&t, m, floor)
 		alone := x >= t.alone[m]
 		t.hit[m] = t.cand[m] && (alone || adjacent && b.cand)
@@ -218,6 +216,16 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 	}
 	in.tested = start
 	return t
+}
+
+// leastFrom returns from where on a count can be a candidate.
+func leastFrom(t *tested, m Measure, floor float64) float64 {
+	ratio := leastRatio
+	if t.crowd {
+		ratio = crowdLeast
+	}
+	mu := t.expected[m].mu
+	return math.Max(ratio*mu, mu+floor)
 }
 
 // aloneFrom returns from where on a count is so high that no second pane is

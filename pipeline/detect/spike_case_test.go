@@ -154,18 +154,18 @@ func TestSpikeTenfoldFiresAtOnce(t *testing.T) {
 // Ten times, but an excess below ten times the floor: it must be confirmed.
 func TestSpikeTenfoldOfLittleWaits(t *testing.T) {
 	newIngressCase(t).panes(3*day, 10).panes(1, 200).want().panes(1, 200).
-		want("p865 create medium #1 uid=p865 spike,accepted_flows")
+		want("p865 create low #1 uid=p865 spike,accepted_flows")
 }
 
 func TestSpikeFloor(t *testing.T) {
 	t.Run("counts", func(t *testing.T) {
 		newIngressCase(t).panes(3*day, 2).panes(3, 61).want().panes(2, 63).
-			want("p868 create medium #1 uid=p868 spike,accepted_flows")
+			want("p868 create low #1 uid=p868 spike,accepted_flows")
 	})
 	t.Run("bytes", func(t *testing.T) {
 		c := newIngressCase(t).panes(3*day, 0, bytesOf(2048))
 		c.panes(3, 0, bytesOf(5<<20)).want() // the excess is 2 KiB short of 5 MiB
-		c.panes(2, 0, bytesOf(5<<20+4096)).want("p868 create medium #1 uid=p868 spike,bytes")
+		c.panes(2, 0, bytesOf(5<<20+4096)).want("p868 create low #1 uid=p868 spike,bytes")
 	})
 }
 

@@ -1,7 +1,10 @@
 package detect
 
+import "slices"
+
 // Early opens an incident for every interface that is so far above what is
-// expected that no second pane is needed, with P < alpha. The baseline is that of the panes closed so far.
+// expected that no second pane is needed, with P < alpha, or that is a candidate
+// already in two panes in a row. The baseline is that of the panes closed so far.
 func (s *Spike) Early(open *Open) []Finding {
 	s.found = s.found[:0]
 	for i := range open.Panes {
@@ -15,15 +18,17 @@ func (s *Spike) Early(open *Open) []Finding {
 			if in.incident != nil && in.incident.Closed == 0 {
 				continue
 			}
-			s.foresee(in, load, &Pane{Start: pane.Start, End: pane.End})
+			s.foresee(in, load, pane)
 		}
 	}
 	sortFindings(s.found)
 	return s.found
 }
 
-func (s *Spike) foresee(in *ingress, load *Load, pane *Pane) {
-	t := s.glance(in, countsOf(load), pane.Start)
+func (s *Spike) foresee(in *ingress, load *Load, open *OpenPane) {
+	t := s.glance(in, countsOf(load), open.Start)
+	s.confirmed(&t, in, load, open)
+	pane := &Pane{Start: open.Start, End: open.End}
 	hits := t.hits()
 	if len(hits) == 0 {
 		return
@@ -37,6 +42,30 @@ func (s *Spike) foresee(in *ingress, load *Load, pane *Pane) {
 
 // provisionalScore is the confidence_score of what may not be confirmed.
 const provisionalScore = 70
+
+// confirmed makes hits of the candidates that were candidates in the pane before,
+// be it closed or open.
+func (s *Spike) confirmed(t *tested, in *ingress, load *Load, open *OpenPane) {
+	if !slices.Contains(t.cand[:], true) {
+		return
+	}
+	before := tested{}
+	switch {
+	case in.tested == open.Start-s.pane:
+		for m := range NumMeasures {
+			before.cand[m] = in.measures[m].cand
+		}
+	case open.Before != nil:
+		if l, ok := open.Before(load); ok {
+			before = s.glance(in, countsOf(&l), open.Start-s.pane)
+		}
+	}
+	for m := range NumMeasures {
+		if t.cand[m] && before.cand[m] && !t.hit[m] {
+			t.hit[m], t.confirms = true, true
+		}
+	}
+}
 
 // glance tests counts without a trace in the state. Only what is strong enough
 // to need no second pane is a hit.
@@ -54,12 +83,14 @@ func (s *Spike) glance(in *ingress, counts [NumMeasures]int64, start int64) test
 		}
 		e := b.expect(peak, days, s.cfg.cap())
 		t.expected[m], t.phi[m] = e, b.phi
-		t.alone[m] = aloneFrom(&t, m, s.cfg.floor(m))
-		if float64(counts[m]) < t.alone[m] {
+		x, floor := float64(counts[m]), s.cfg.floor(m)
+		t.least[m], t.alone[m] = leastFrom(&t, m, floor), aloneFrom(&t, m, floor)
+		if x < t.least[m] {
 			continue
 		}
 		t.lnP[m] = lnUpperTail(counts[m], e.mu, b.phi)
-		t.hit[m] = t.lnP[m] < s.lnA
+		t.cand[m] = t.lnP[m] < s.lnA
+		t.hit[m] = t.cand[m] && x >= t.alone[m]
 	}
 	return t
 }

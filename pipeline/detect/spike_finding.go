@@ -23,6 +23,7 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 			Measure: m, Observed: t.counts[m],
 			Expected: t.expected[m].mu, Baseline: t.expected[m].kind, Days: t.expected[m].days,
 			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha, Usual: t.usual[m],
+			Least: float64(upperQuantile(int64(math.Ceil(t.least[m])), t.expected[m].mu, t.phi[m], s.lnA)),
 			Alone: float64(upperQuantile(int64(math.Ceil(t.alone[m])), t.expected[m].mu, t.phi[m], s.lnA)),
 		}
 		if t.drift[m] && !t.cand[m] {
@@ -36,7 +37,7 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 		Rule: s.Name(), Version: spikeVersion,
 		Account: printable(orDash(load.Account)), Region: printable(load.Region),
 		Scope: printable(orDash(load.VPC)), Key: e.Interface,
-		Severity: in.severity(e, pane.Start),
+		Severity: in.severity(e, pane.Start, s.cfg.floor),
 		Time:     pane.End, FirstSeen: load.First, LastSeen: load.Last,
 		Count: t.panes(), Records: load.Records,
 		Title: "Ingress spike on " + e.Interface, Message: e.sentence(), Desc: e.arithmetic(),
@@ -84,9 +85,18 @@ func (e *SpikeEvidence) strength() float64 {
 
 func (in *ingress) young(start int64) bool { return start-in.first < learningFor }
 
-func (in *ingress) severity(e *SpikeEvidence, start int64) Severity {
-	if e.strength() >= strongRatio && !in.young(start) {
-		return Medium
+// severity is Medium from ten times what is expected on, by four times the floor:
+// ten times next to nothing is no reason to page anybody.
+func (in *ingress) severity(e *SpikeEvidence, start int64, floor func(Measure) float64) Severity {
+	if in.young(start) {
+		return Low
+	}
+	for i := range e.Measures {
+		m := &e.Measures[i]
+		x := float64(m.Observed)
+		if x >= strongRatio*m.Expected && x-m.Expected >= aloneFloors*floor(m.Measure) {
+			return Medium
+		}
 	}
 	return Low
 }

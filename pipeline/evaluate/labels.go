@@ -14,14 +14,16 @@ import (
 
 // ReadLabels reads labels of captures: lines of start, end, source and kind
 // separated by tabs, the times in Unix seconds, after a header line that begins
-// with start. Further columns are passed over but for those named dsts and
-// dports, distinct addresses and ports. Kinds with "scan" in them, and those of
-// nmap's probes, are to be found by a scan rule, whichever of them; of the
-// others, and of weak ones (weak:...), nothing is expected.
+// with start. Further columns are passed over: how many targets there were is
+// for the records to say, since distinct addresses and distinct ports don't
+// multiply.
+//
+// A kind with "scan" in it is to be found by a scan rule, whichever; one with
+// "dos" or "flood" by the rule spike. Of the others, and of weak labels
+// (weak:...), nothing is expected.
 func ReadLabels(r io.Reader) ([]simulate.Truth, error) {
 	var all []simulate.Truth
 	lines := bufio.NewScanner(r)
-	columns := map[string]int{}
 	for n := 1; lines.Scan(); n++ {
 		text := strings.TrimRight(lines.Text(), "\r")
 		if strings.TrimSpace(text) == "" {
@@ -29,12 +31,9 @@ func ReadLabels(r io.Reader) ([]simulate.Truth, error) {
 		}
 		fields := strings.Split(text, "\t")
 		if fields[0] == "start" {
-			for i, name := range fields {
-				columns[name] = i
-			}
 			continue
 		}
-		t, err := label(fields, columns)
+		t, err := label(fields)
 		if err != nil {
 			return nil, fmt.Errorf("labels, line %d: %w", n, err)
 		}
@@ -46,7 +45,7 @@ func ReadLabels(r io.Reader) ([]simulate.Truth, error) {
 	return all, nil
 }
 
-func label(fields []string, columns map[string]int) (simulate.Truth, error) {
+func label(fields []string) (simulate.Truth, error) {
 	if len(fields) < 4 {
 		return simulate.Truth{}, fmt.Errorf("%d columns: accepted are start, end, source and kind, separated by tabs", len(fields))
 	}
@@ -67,22 +66,13 @@ func label(fields []string, columns map[string]int) (simulate.Truth, error) {
 	}
 	t := simulate.Truth{
 		Scenario: simulate.Kind(fields[3]), Key: source.String(), Start: times[0], End: times[1], Expect: simulate.ExpectNone,
-		Targets: number(fields, columns, "dsts") * number(fields, columns, "dports"),
 	}
-	if kind := strings.ToLower(fields[3]); strings.Contains(kind, "scan") && !strings.HasPrefix(kind, "weak:") {
-		t.Expect = simulate.ExpectFinding
+	switch kind := strings.ToLower(fields[3]); {
+	case strings.HasPrefix(kind, "weak:"):
+	case strings.Contains(kind, "scan"):
+		t.Expect, t.Also = simulate.ExpectFinding, []string{"spike"}
+	case strings.Contains(kind, "dos"), strings.Contains(kind, "flood"):
+		t.Expect, t.Rule = simulate.ExpectFinding, "spike"
 	}
 	return t, nil
-}
-
-func number(fields []string, columns map[string]int, name string) int {
-	i, ok := columns[name]
-	if !ok || i >= len(fields) {
-		return 0
-	}
-	n, err := strconv.Atoi(fields[i])
-	if err != nil {
-		return 0
-	}
-	return n
 }

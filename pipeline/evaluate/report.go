@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -18,10 +19,11 @@ type Report struct {
 	Seeds         []uint64         `json:"seeds"`
 	Records       int64            `json:"records"`
 	InterfaceDays float64          `json:"interface_days"` // after the learning period
+	LearnHours    float64          `json:"learn_hours"`    // from the start on, in which nothing counts as false
 	Scenarios     []Group          `json:"scenarios"`
 	False         map[string]*Rate `json:"false_findings"` // by severity
 	ByRule        map[string]int   `json:"findings_by_rule"`
-	Precision     float64          `json:"precision"` // of the findings of Low or above
+	Precision     *float64         `json:"precision"` // of the findings of Low or above; null when there is none
 	PeakMemory    int64            `json:"peak_memory_bytes,omitempty"`
 }
 
@@ -31,7 +33,8 @@ type Group struct {
 	Expect    string     `json:"expect"`
 	Rule      string     `json:"rule,omitempty"`
 	Instances int        `json:"instances"`
-	Reported  int        `json:"reported"` // found; of what is not to be found, at Low or above
+	Reported  int        `json:"reported"`                   // found; of what is not to be found, at Low or above
+	Continued int        `json:"in_open_incident,omitempty"` // of these, in one opened for another instance: without delay
 	Share     float64    `json:"share"`
 	Wilson    [2]float64 `json:"wilson95"`
 	Panes     *Quantiles `json:"delay_panes,omitempty"`
@@ -45,6 +48,10 @@ type Group struct {
 type Quantiles struct {
 	Median float64 `json:"median"`
 	P95    float64 `json:"p95"`
+	Of     int     `json:"of"` // instances measured
+	// Before is how many came before what they were measured from: they count
+	// as 0, and more than a few say that it is reckoned wrongly.
+	Before int `json:"before,omitempty"`
 }
 
 // Rate counts false findings.
@@ -56,16 +63,31 @@ type Rate struct {
 	Examples []string       `json:"examples,omitempty"`
 }
 
+// name begins what is said of a run.
+func (run *Run) name() string {
+	if run.Captured {
+		return ""
+	}
+	return fmt.Sprintf("seed %d: ", run.Seed)
+}
+
 func (g *Group) say(run *Run, t *simulate.Truth, uid string) {
 	if len(g.Examples) >= examples {
 		return
 	}
-	text := fmt.Sprintf("seed %d: %s at %s, %s", run.Seed, t.Key, t.Start.UTC().Format("2 Jan 15:04"), t.VPC)
+	text := run.name() + fmt.Sprintf("%s at %s", t.Key, t.Start.UTC().Format("2 Jan 15:04"))
+	if t.VPC != "" {
+		text += ", " + t.VPC
+	}
 	if t.Targets > 0 {
-		text += fmt.Sprintf(", %d targets, %d failed", t.Targets, t.Failed)
+		text += fmt.Sprintf(", %d targets, %d failed, %d answered", t.Targets, t.Failed, t.Answered)
 	}
 	if uid != "" {
 		text += ": " + uid
+	} else if run.Why != nil {
+		if why := run.Why(t); why != "" {
+			text += " (" + why + ")"
+		}
 	}
 	g.Examples = append(g.Examples, text)
 }
@@ -76,13 +98,22 @@ func (g *Group) finish() {
 	g.Panes, g.Seconds = quantiles(g.delays), quantiles(g.seconds)
 }
 
+// quantiles returns the nearest-rank quantiles of v, which it sorts.
 func quantiles(v []float64) *Quantiles {
 	if len(v) == 0 {
 		return nil
 	}
+	q := &Quantiles{Of: len(v)}
+	for i := range v {
+		if v[i] < 0 {
+			v[i] = 0
+			q.Before++
+		}
+	}
 	slices.Sort(v)
-	at := func(q float64) float64 { return v[min(len(v)-1, int(q*float64(len(v))))] }
-	return &Quantiles{Median: at(0.5), P95: at(0.95)}
+	at := func(p float64) float64 { return v[max(1, int(math.Ceil(p*float64(len(v)))))-1] }
+	q.Median, q.P95 = at(0.5), at(0.95)
+	return q
 }
 
 func (r *Rate) finish(interfaceDays float64) {
@@ -103,11 +134,12 @@ func (r *Report) WriteJSON(w io.Writer) error {
 // for the examples.
 func (r *Report) WriteText(w io.Writer) error {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%d records, %.0f interface-days after learning, seeds %v\n", r.Records, r.InterfaceDays, r.Seeds)
-	for _, expect := range []struct{ name, title, share string }{
-		{simulate.ExpectFinding, "To be found", "recall"},
-		{simulate.ExpectMetric, "To be counted, not reported", "reported"},
-		{simulate.ExpectNone, "Not to be found", "reported"},
+	fmt.Fprintf(b, "%d records, %s\n", r.Records, seedNames(r.Seeds))
+	fmt.Fprintf(b, "%.3g interface-days after the %.3g hours of learning\n", r.InterfaceDays, r.LearnHours)
+	for _, expect := range []struct{ name, title, share, delay string }{
+		{simulate.ExpectFinding, "To be found", "recall", "delay 50/95 %"},
+		{simulate.ExpectMetric, "To be counted only", "reported", ""},
+		{simulate.ExpectNone, "Not to be found", "reported", ""},
 	} {
 		first := true
 		for i := range r.Scenarios {
@@ -116,20 +148,27 @@ func (r *Report) WriteText(w io.Writer) error {
 				continue
 			}
 			if first {
-				fmt.Fprintf(b, "\n%-27s %9s %8s %13s %s\n", expect.title, "", expect.share, "95 %", "delay: panes, s")
+				fmt.Fprintf(b, "\n%s\n", strings.TrimRight(fmt.Sprintf("%-25s %9s %8s %12s  %s", expect.title, "", expect.share, "95 %", expect.delay), " "))
 				first = false
 			}
-			fmt.Fprintf(b, "%-27.27s %4d/%-4d %6.1f %% %5.1f-%-5.1f %% %s\n", g.Scenario, g.Reported, g.Instances, 100*g.Share,
+			line := fmt.Sprintf("%-25.25s %4d/%-4d %6.1f %% %5.1f-%-5.1f  %s", g.Scenario, g.Reported, g.Instances, 100*g.Share,
 				100*g.Wilson[0], 100*g.Wilson[1], g.delay())
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
 	fmt.Fprintf(b, "\n%-12s %9s %24s %12s  by rule\n", "False", "findings", "a day and 1,000 eni", "95 % below")
 	for _, s := range []string{"critical", "high", "medium", "low", "info"} {
 		if rate := r.False[s]; rate != nil {
-			fmt.Fprintf(b, "%-12s %9d %24.2f %12.2f  %s\n", s, rate.Findings, rate.PerDay, rate.Upper, counts(rate.ByRule))
+			line := fmt.Sprintf("%-12s %9d %24.2f %12.2f  %s", s, rate.Findings, rate.PerDay, rate.Upper, counts(rate.ByRule))
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
-	fmt.Fprintf(b, "\nPrecision of findings at Low or above: %.3f\nFindings by rule: %s\n", r.Precision, counts(r.ByRule))
+	precision := "no finding"
+	if r.Precision != nil {
+		precision = fmt.Sprintf("%.3f", *r.Precision)
+	}
+	fmt.Fprintf(b, "\nPrecision of findings at Low or above: %s\nFindings by rule: %s\n", precision, counts(r.ByRule))
+	r.legend(b)
 	if r.PeakMemory > 0 {
 		fmt.Fprintf(b, "Peak memory: %d MiB\n", r.PeakMemory>>20)
 	}
@@ -138,15 +177,64 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
+// delay tells the median and the 95 % quantile, in panes and in seconds.
 func (g *Group) delay() string {
 	if g.Panes == nil {
 		return ""
 	}
-	s := fmt.Sprintf("%.0f (p95 %.0f)", g.Panes.Median, g.Panes.P95)
+	s := fmt.Sprintf("%.0f/%.0f", g.Panes.Median, g.Panes.P95)
 	if g.Seconds != nil {
-		s += fmt.Sprintf(", %.0f (p95 %.0f)", g.Seconds.Median, g.Seconds.P95)
+		s += fmt.Sprintf(", %.0f/%.0f s of %d", g.Seconds.Median, g.Seconds.P95, g.Seconds.Of)
 	}
 	return s
+}
+
+// legend says what the delays are, where there are any, and what they leave out.
+func (r *Report) legend(b *strings.Builder) {
+	continued, sooner, panes, seconds := 0, 0, false, false
+	for i := range r.Scenarios {
+		g := &r.Scenarios[i]
+		continued += g.Continued
+		panes = panes || g.Panes != nil
+		if g.Seconds != nil {
+			seconds = true
+			sooner += g.Seconds.Before
+		}
+	}
+	if panes {
+		b.WriteString("Delay in panes: from the end of the scenario's first pane.\n")
+	}
+	if continued > 0 {
+		fmt.Fprintf(b, "%d were in an incident that was open already: found, without a delay.\n", continued)
+	}
+	if seconds {
+		b.WriteString("Delay in s: from the arrival of the last record that an early finding needs;\n" +
+			"of N: in so many instances that record came. Commit and sink come on top.\n")
+	}
+	if sooner > 0 {
+		fmt.Fprintf(b, "%d were found before what is taken for the last record needed: counted as 0.\n", sooner)
+	}
+}
+
+// seedNames lists seeds, runs of them as ranges.
+func seedNames(seeds []uint64) string {
+	if len(seeds) == 0 {
+		return "captures"
+	}
+	var parts []string
+	for i := 0; i < len(seeds); {
+		j := i
+		for j+1 < len(seeds) && seeds[j+1] == seeds[j]+1 {
+			j++
+		}
+		part := fmt.Sprint(seeds[i])
+		if j > i {
+			part += fmt.Sprintf("-%d", seeds[j])
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	return "seeds " + strings.Join(parts, ", ")
 }
 
 func (r *Report) explain(b *strings.Builder) {

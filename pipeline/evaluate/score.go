@@ -52,6 +52,7 @@ func (s *Incidents) All() []Incident {
 // Run is one run over labelled traffic.
 type Run struct {
 	Seed       uint64
+	Captured   bool // from real records, so that there is no seed
 	Truth      []simulate.Truth
 	Incidents  []Incident
 	Interfaces int
@@ -59,9 +60,12 @@ type Run struct {
 	Learn      time.Duration // from the start on, in which nothing counts as false
 	Pane       time.Duration
 	Records    int64
-	// Needed returns when the last record arrived that a finding of this truth
-	// needs; zero when that is not known.
+	// Needed returns when the last record arrived that an early finding of this
+	// truth needs; zero when none did or that is not known. The same holds for
+	// findings that did not come early: their delay counts all the more.
 	Needed func(t *simulate.Truth, i *Incident) time.Time
+	// Why tells why a truth may have been missed; nil where nobody knows.
+	Why func(t *simulate.Truth) string
 }
 
 // Before and after the time of a scenario in which a finding still is about it:
@@ -71,27 +75,70 @@ const (
 	after  = 2 * time.Hour
 )
 
-// about reports whether an incident is about a truth, whatever its rule.
-func about(t *simulate.Truth, i *Incident) bool {
-	f := &i.Last
-	if t.VPC != "" && f.Scope != t.VPC && f.Scope != "-" {
+// placed reports whether an incident is where a truth is, whatever its rule and
+// time.
+func placed(t *simulate.Truth, f *detect.Finding) bool {
+	if t.Account != "" && f.Account != t.Account && f.Account != "-" || t.VPC != "" && f.Scope != t.VPC && f.Scope != "-" {
 		return false
 	}
-	if f.Key != t.Key && !slices.Contains(t.Keys, f.Key) && f.Scope != t.Key {
-		return false
-	}
-	opened := time.Unix(i.Opened, 0)
-	return !opened.Before(t.Start.Add(-before)) && !opened.After(t.End.Add(after))
+	return f.Key == t.Key || slices.Contains(t.Keys, f.Key) || f.Scope == t.Key || mainSource(f) == t.Key
 }
 
-// finds reports whether an incident is what a truth expects: of its rule, and
+// mainSource is where most of a spike came from, "" when the finding tells none:
+// labels of captures name who attacked, and not what.
+func mainSource(f *detect.Finding) string {
+	if f.Spike == nil || len(f.Spike.TopSources) == 0 {
+		return ""
+	}
+	return f.Spike.TopSources[0].Addr.String()
+}
+
+// about reports whether an incident opened where a truth is and when it was, or
+// not long afterwards, whatever its rule.
+func about(t *simulate.Truth, i *Incident) bool {
+	opened := time.Unix(i.Opened, 0)
+	return placed(t, &i.Last) && !opened.Before(t.Start.Add(-before)) && !opened.After(t.End.Add(after))
+}
+
+// fits reports whether an incident is of the rule that a truth expects, and
 // severe enough.
-func finds(t *simulate.Truth, i *Incident) bool {
-	if t.Rule == "" && !strings.HasPrefix(i.Last.Rule, "scan.") || t.Rule != "" && i.Last.Rule != t.Rule || !about(t, i) || i.Last.CloseReason == detect.NotConfirmed {
+func fits(t *simulate.Truth, i *Incident) bool {
+	if t.Rule == "" && !strings.HasPrefix(i.Last.Rule, "scan.") || t.Rule != "" && i.Last.Rule != t.Rule || i.Last.CloseReason == detect.NotConfirmed {
 		return false
 	}
 	least, err := detect.ParseSeverity(t.Severity)
 	return err != nil || i.Severity >= least
+}
+
+// opens reports whether a truth is what an incident opened for: one that was
+// going on then, and when none was, the one that had ended last. So a scan too
+// small to be found is not found by the incident of a larger one that the same
+// source makes within the hour.
+func (run *Run) opens(t *simulate.Truth, i *Incident) bool {
+	if t.Expect != simulate.ExpectFinding || !fits(t, i) || !about(t, i) {
+		return false
+	}
+	opened := time.Unix(i.Opened, 0)
+	if !opened.After(t.End.Add(before)) {
+		return true
+	}
+	for j := range run.Truth {
+		u := &run.Truth[j]
+		if u.Expect == simulate.ExpectFinding && u.End.After(t.End) && fits(u, i) && about(u, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// continues reports whether a truth lies in an incident that was open already
+// and had rightly been opened for another one: it goes on with that incident, and
+// nobody would want a second.
+func (run *Run) continues(t *simulate.Truth, i *Incident) bool {
+	if !fits(t, i) || !placed(t, &i.Last) || !time.Unix(i.Opened, 0).Before(t.Start) || i.Last.LastSeen < t.Start.Unix() {
+		return false
+	}
+	return run.explained(i)
 }
 
 // explains reports whether an incident is no false one because of a truth.
@@ -118,8 +165,11 @@ func Of(runs []Run) *Report {
 	right, all := 0, 0
 	for i := range runs {
 		run := &runs[i]
-		r.Seeds = append(r.Seeds, run.Seed)
+		if !run.Captured {
+			r.Seeds = append(r.Seeds, run.Seed)
+		}
 		r.Records += run.Records
+		r.LearnHours = max(r.LearnHours, run.Learn.Hours())
 		r.InterfaceDays += float64(run.Interfaces) * max(0, run.To.Sub(run.From)-run.Learn).Hours() / 24
 		for j := range run.Truth {
 			run.judge(&run.Truth[j], groups)
@@ -128,7 +178,8 @@ func Of(runs []Run) *Report {
 		right, all = right+a, all+b
 	}
 	if all > 0 {
-		r.Precision = float64(right) / float64(all)
+		share := float64(right) / float64(all)
+		r.Precision = &share
 	}
 	for _, g := range groups {
 		g.finish()
@@ -159,32 +210,51 @@ func (run *Run) judge(t *simulate.Truth, groups map[string]*Group) {
 		groups[key] = g
 	}
 	g.Instances++
+	if t.Expect == simulate.ExpectFinding {
+		run.seek(t, g)
+		return
+	}
 	for k := range run.Incidents {
 		i := &run.Incidents[k]
-		if t.Expect != simulate.ExpectFinding {
-			learned := !time.Unix(i.Opened, 0).Before(run.From.Add(run.Learn))
-			if learned && about(t, i) && i.Severity >= detect.Low && !run.explained(i) {
-				g.Reported++
-				g.say(run, t, i.Last.UID)
-				return
-			}
-			continue
-		}
-		if finds(t, i) {
+		learned := !time.Unix(i.Opened, 0).Before(run.From.Add(run.Learn))
+		if learned && about(t, i) && i.Severity >= detect.Low && !run.explained(i) {
 			g.Reported++
-			pane := int64(run.Pane / time.Second)
-			first := t.Start.Unix() - t.Start.Unix()%pane + pane
-			g.delays = append(g.delays, float64(max(0, i.Opened-first))/float64(pane))
-			if run.Needed != nil && !i.Raised.IsZero() {
-				if needed := run.Needed(t, i); !needed.IsZero() {
-					g.seconds = append(g.seconds, max(0, i.Raised.Sub(needed).Seconds()))
-				}
-			}
+			g.say(run, t, i.Last.UID)
 			return
 		}
 	}
-	if t.Expect == simulate.ExpectFinding {
-		g.say(run, t, "")
+}
+
+// seek looks for the incident of a truth that is to be found.
+func (run *Run) seek(t *simulate.Truth, g *Group) {
+	for k := range run.Incidents {
+		if i := &run.Incidents[k]; run.opens(t, i) {
+			g.Reported++
+			run.time(t, i, g)
+			return
+		}
+	}
+	for k := range run.Incidents {
+		if run.continues(t, &run.Incidents[k]) {
+			g.Reported++
+			g.Continued++
+			return
+		}
+	}
+	g.say(run, t, "")
+}
+
+// time notes how long after a truth's first pane, and after the last record
+// needed, its incident opened.
+func (run *Run) time(t *simulate.Truth, i *Incident, g *Group) {
+	pane := int64(run.Pane / time.Second)
+	first := t.Start.Unix() - t.Start.Unix()%pane + pane
+	g.delays = append(g.delays, float64(max(0, i.Opened-first))/float64(pane))
+	if run.Needed == nil || i.Raised.IsZero() {
+		return
+	}
+	if needed := run.Needed(t, i); !needed.IsZero() {
+		g.seconds = append(g.seconds, i.Raised.Sub(needed).Seconds())
 	}
 }
 
@@ -220,7 +290,7 @@ func (run *Run) falseOnes(r *Report) (right, all int) {
 		rate.Findings++
 		rate.ByRule[i.Last.Rule]++
 		if len(rate.Examples) < examples {
-			rate.Examples = append(rate.Examples, fmt.Sprintf("seed %d: %s", run.Seed, i.Last.Message))
+			rate.Examples = append(rate.Examples, run.name()+i.Last.Message)
 		}
 	}
 	return right, all

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"math"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,174 @@ func TestWhatCountsAsFound(t *testing.T) {
 	}
 }
 
+// A source that scans several times within the hours has one incident.
+func TestAnIncidentIsOfTheScanItOpenedFor(t *testing.T) {
+	scan := func(kind simulate.Kind, from, to int) simulate.Truth {
+		return truth(kind, simulate.ExpectFinding, "scan.internal", "high", "10.0.0.9", from, to)
+	}
+	long := func(until int) func(*Incident) {
+		return func(i *Incident) { i.Last.LastSeen = at(until).Unix() }
+	}
+	for name, c := range map[string]struct {
+		truths          []simulate.Truth
+		incidents       []Incident
+		found, goesOnIn string // kinds, with blanks between
+	}{
+		"a small one before it is not found by it": {
+			[]simulate.Truth{scan("small", 2000, 2004), scan("large", 2055, 2060)},
+			[]Incident{incident("scan.internal", "10.0.0.9", detect.High, 2060, long(2060))}, "large", "",
+		},
+		"one alone may be found within the window": {
+			[]simulate.Truth{scan("small", 2000, 2004)},
+			[]Incident{incident("scan.internal", "10.0.0.9", detect.High, 2060, long(2060))}, "small", "",
+		},
+		"two at a time are both found": {
+			[]simulate.Truth{scan("one", 2000, 2060), scan("other", 2030, 2050)},
+			[]Incident{incident("scan.internal", "10.0.0.9", detect.High, 2040, long(2060))}, "one other", "",
+		},
+		"one that follows goes on in it": {
+			[]simulate.Truth{scan("first", 2000, 2004), scan("second", 2030, 2034)},
+			[]Incident{incident("scan.internal", "10.0.0.9", detect.High, 2005, long(2034))}, "first second", "second",
+		},
+		"one that follows after its last record is missed": {
+			[]simulate.Truth{scan("first", 2000, 2004), scan("second", 2130, 2134)},
+			[]Incident{incident("scan.internal", "10.0.0.9", detect.High, 2005, long(2020))}, "first", "",
+		},
+		"what was open for no good reason finds nothing": {
+			[]simulate.Truth{scan("real", 2100, 2104)},
+			[]Incident{incident("scan.internal", "10.0.0.9", detect.High, 2005, long(2110))}, "", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := judged(c.truths, c.incidents...)
+			var found, goesOn []string
+			for _, g := range r.Scenarios {
+				if g.Reported > 0 {
+					found = append(found, g.Scenario)
+				}
+				if g.Continued > 0 {
+					goesOn = append(goesOn, g.Scenario)
+				}
+				if measured := g.Panes != nil; measured != (g.Reported > g.Continued) {
+					t.Errorf("%s: a delay is told: %v", g.Scenario, measured)
+				}
+			}
+			if got := strings.Join(found, " "); got != c.found {
+				t.Errorf("found %q, want %q", got, c.found)
+			}
+			if got := strings.Join(goesOn, " "); got != c.goesOnIn {
+				t.Errorf("in an open incident %q, want %q", got, c.goesOnIn)
+			}
+		})
+	}
+}
+
+// Labels of captures name who attacked; a spike names what was attacked.
+func TestASpikeIsOfItsMainSource(t *testing.T) {
+	flood := truth("ddos", simulate.ExpectFinding, "spike", "", "198.51.100.7", 2000, 2020)
+	from := func(sources ...string) func(*Incident) {
+		return func(i *Incident) {
+			i.Last.Spike = &detect.SpikeEvidence{}
+			for _, s := range sources {
+				i.Last.Spike.TopSources = append(i.Last.Spike.TopSources, detect.TopSource{Addr: netip.MustParseAddr(s)})
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		sources []string
+		found   int
+	}{
+		"its main source":            {[]string{"198.51.100.7", "203.0.113.1"}, 1},
+		"a lesser source":            {[]string{"203.0.113.1", "198.51.100.7"}, 0},
+		"no source that anyone told": {nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := judged([]simulate.Truth{flood}, incident("spike", "eni-1", detect.Low, 2005, from(c.sources...)))
+			if got := r.Scenarios[0].Reported; got != c.found || r.False["low"].Findings != 1-c.found {
+				t.Errorf("found %d with %d false, want %d with %d", got, r.False["low"].Findings, c.found, 1-c.found)
+			}
+		})
+	}
+}
+
+func TestAnotherAccountIsAnotherPlace(t *testing.T) {
+	for account, want := range map[string]int{"": 1, "1": 1, "2": 0} {
+		scan := truth("scan", simulate.ExpectFinding, "scan.internal", "high", "10.0.0.9", 2000, 2004, func(t *simulate.Truth) { t.Account = account })
+		r := judged([]simulate.Truth{scan}, incident("scan.internal", "10.0.0.9", detect.High, 2005))
+		if got := r.Scenarios[0].Reported; got != want {
+			t.Errorf("truth of account %q, finding of account 1: found %d, want %d", account, got, want)
+		}
+	}
+}
+
+// What was not measured and what came out negative is told beside the delay.
+func TestDelaysInSecondsSayWhatTheyAreOf(t *testing.T) {
+	truths := []simulate.Truth{
+		truth("flood", simulate.ExpectFinding, "spike", "low", "eni-1", 2000, 2020),
+		truth("flood", simulate.ExpectFinding, "spike", "low", "eni-2", 2000, 2020),
+		truth("flood", simulate.ExpectFinding, "spike", "low", "eni-3", 2000, 2020),
+	}
+	needed := map[string]time.Time{"eni-1": at(2001), "eni-2": at(2004)} // of eni-3 it never came
+	raised := func(minute int) func(*Incident) { return func(i *Incident) { i.Raised = at(minute) } }
+	run := Run{
+		Seed: 7, Truth: truths, From: begin, To: begin.Add(3 * 24 * time.Hour), Pane: 5 * time.Minute, Interfaces: 500,
+		Incidents: []Incident{
+			incident("spike", "eni-1", detect.Low, 2005, raised(2003)),
+			incident("spike", "eni-2", detect.Low, 2005, raised(2003)),
+			incident("spike", "eni-3", detect.Low, 2005, raised(2003)),
+		},
+		Needed: func(t *simulate.Truth, _ *Incident) time.Time { return needed[t.Key] },
+	}
+	got := Of([]Run{run}).Scenarios[0].Seconds
+	if want := (&Quantiles{Median: 0, P95: 120, Of: 2, Before: 1}); !cmp.Equal(want, got) {
+		t.Errorf("delay %+v, want %+v", got, want)
+	}
+}
+
+func TestQuantilesAreOfTheNearestRank(t *testing.T) {
+	var v []float64
+	for i := range 20 {
+		v = append(v, float64(20-i))
+	}
+	if q := quantiles(v); q.Median != 10 || q.P95 != 19 || q.Of != 20 || q.Before != 0 {
+		t.Errorf("of 1 to 20: %+v, want median 10 and p95 19", q)
+	}
+	if quantiles(nil) != nil {
+		t.Error("quantiles of nothing")
+	}
+}
+
+func TestPrecision(t *testing.T) {
+	scan := truth("scan", simulate.ExpectFinding, "scan.internal", "high", "10.0.0.9", 2000, 2004)
+	right, wrong := incident("scan.internal", "10.0.0.9", detect.High, 2005), incident("scan.internal", "10.0.0.8", detect.High, 2005)
+	if p := judged([]simulate.Truth{scan}).Precision; p != nil {
+		t.Errorf("of no finding it is %v, want none", *p)
+	}
+	if p := judged([]simulate.Truth{scan}, right, wrong).Precision; p == nil || *p != 0.5 {
+		t.Errorf("of one right and one wrong it is %v, want 0.5", p)
+	}
+}
+
+func TestSeedsAreTold(t *testing.T) {
+	for want, seeds := range map[string][]uint64{
+		"captures": nil, "seeds 7": {7}, "seeds 1-3, 7, 9-10": {1, 2, 3, 7, 9, 10},
+	} {
+		if got := seedNames(seeds); got != want {
+			t.Errorf("%v: %q, want %q", seeds, got, want)
+		}
+	}
+}
+
+func TestMissesOfCapturesSayWhy(t *testing.T) {
+	scan := truth("scan", simulate.ExpectFinding, "scan.internal", "high", "10.0.0.9", 2000, 2004,
+		func(t *simulate.Truth) { t.VPC, t.Targets, t.Failed = "", 4, 2 })
+	r := Of([]Run{{Captured: true, Truth: []simulate.Truth{scan}, Pane: 5 * time.Minute, Why: func(*simulate.Truth) string { return "9 are needed" }}})
+	want := []string{"10.0.0.9 at 3 Mar 09:20, 4 targets, 2 failed, 0 answered (9 are needed)"}
+	if diff := cmp.Diff(want, r.Scenarios[0].Examples); diff != "" || r.Seeds != nil {
+		t.Errorf("seeds %v; misses (-want +got):\n%s", r.Seeds, diff)
+	}
+}
+
 func TestWhatIsNotToBeFound(t *testing.T) {
 	crowd := truth("flash-crowd", simulate.ExpectNone, "", "", "eni-1", 2000, 2090)
 	sweep := truth("internet-sweep", simulate.ExpectMetric, "scan.external", "info", "203.0.113.9", 2000, 2010)
@@ -146,14 +315,17 @@ func TestIncidentsKeepTheirHighestSeverityAndFirstTime(t *testing.T) {
 
 func TestLabels(t *testing.T) {
 	got, err := ReadLabels(strings.NewReader("start\tend\tsrc\tkind\tflows\tdsts\tdports\n" +
-		"1000\t1045.5\t192.168.0.100\tport_scan\t1370\t3\t1002\r\n\n10\t20\t10.0.0.1\tbotnet\t1\t1\t1\n10\t20\t10.0.0.1\tweak:et_scan\t1\t1\t1\n"))
+		"1000\t1045.5\t192.168.0.100\tport_scan\t1370\t3\t1002\r\n\n10\t20\t10.0.0.1\tbotnet\t1\t1\t1\n10\t20\t10.0.0.1\tweak:et_scan\t1\t1\t1\n" +
+		"10\t20\t10.0.0.1\tddos\t5000\t1\t1\n10\t20\t10.0.0.1\tudp-flood\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []simulate.Truth{
-		{Scenario: "port_scan", Key: "192.168.0.100", Start: time.Unix(1000, 0).UTC(), End: time.Unix(1045, 0).UTC(), Expect: "finding", Targets: 3006},
-		{Scenario: "botnet", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "none", Targets: 1},
-		{Scenario: "weak:et_scan", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "none", Targets: 1},
+		{Scenario: "port_scan", Key: "192.168.0.100", Start: time.Unix(1000, 0).UTC(), End: time.Unix(1045, 0).UTC(), Expect: "finding", Also: []string{"spike"}},
+		{Scenario: "botnet", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "none"},
+		{Scenario: "weak:et_scan", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "none"},
+		{Scenario: "ddos", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "finding", Rule: "spike"},
+		{Scenario: "udp-flood", Key: "10.0.0.1", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(), Expect: "finding", Rule: "spike"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
@@ -173,15 +345,22 @@ func TestLabels(t *testing.T) {
 }
 
 func TestTheReportFits80Columns(t *testing.T) {
+	quantiles := &Quantiles{Median: 147, P95: 180, Of: 99}
 	r := judged([]simulate.Truth{truth("a-kind-with-a-very-long-name-indeed", simulate.ExpectFinding, "spike", "low", "eni-1", 2000, 2010)},
 		incident("spike", "eni-1", detect.Low, 2005))
+	r.Scenarios[0].Seconds, r.Scenarios[0].Continued, quantiles.Before = quantiles, 1, 2
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(text.String()) {
-		if len(strings.TrimRight(line, "\n")) > 80 {
-			t.Errorf("%d columns: %s", len(line)-1, line)
+		if line = strings.TrimRight(line, "\n"); len(line) > 80 || strings.HasSuffix(line, " ") {
+			t.Errorf("%d columns: %q", len(line), line)
+		}
+	}
+	for _, says := range []string{"seeds 7", "147/180 s of 99", "1 were in an incident", "2 were found before"} {
+		if !strings.Contains(text.String(), says) {
+			t.Errorf("the report does not say %q:\n%s", says, &text)
 		}
 	}
 }
