@@ -45,8 +45,8 @@ func TestDeliverySchedules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := generator(t, Config{Seed: 3, Level: 0.05, Radiation: -1, Interfaces: 40, Malformed: -1, Late: -1, Delivery: d})
-		delays, _ := arrivals(t, g, 24)
+		g := generator(t, Config{Seed: 3, Start: noon.Truncate(24 * time.Hour), Level: 0.05, Radiation: -1, Interfaces: 40, Malformed: -1, Late: -1, Delivery: d})
+		delays, _ := arrivals(t, g, 7)
 		if got := delays[len(delays)/2]; got < median*9/10 || got > median*11/10 {
 			t.Errorf("%s: median %v, want about %v", name, got, median)
 		}
