@@ -18,9 +18,8 @@ import (
 // the others.
 const holdBack = 3600
 
-// keptSources is how many initiators of a pane survive when there are more
-// sources than the limit.
-const keptSources = 65_536
+// crowdedEvery is how often the log says that sources are evicted.
+const crowdedEvery = time.Minute
 
 // back is the back half: it merges slices into open panes, closes panes by the
 // global watermark, runs the detectors and keeps everything that is durable.
@@ -47,11 +46,13 @@ type back struct {
 	raised       []detect.Finding
 	suppressor   *suppressor
 	outlets      *outlets
-	incidents    map[string]Incident // open, by uid
-	commits      uint64              // number of the last commit
+	incidents    map[string]*detect.Finding // the last event of each that is open, by uid
+	commits      uint64                     // number of the last commit
 	windowsSaved bool
 	stale        [][]byte               // prefixes of committed state that the next commit forgets
 	gone         [][]byte               // and single keys
+	crowd        int                    // entries of sources that the last eviction left
+	crowded      time.Time              // when the log last said so
 	failing      error                  // what the commit in progress failed with last
 	retired      map[Partition]Position // readers that have ended since the last commit
 	urgent       chan struct{}
@@ -61,7 +62,7 @@ func newBack(p *Pipeline) *back {
 	b := &back{
 		p: p, moved: make(chan struct{}), marks: newWatermarks(), awaited: make(map[string]bool),
 		open: aggregate.NewPartial(p.plan), pending: aggregate.NewPartial(p.plan),
-		counters: newCounters(), late: make(map[int64]int64), retired: make(map[Partition]Position), incidents: make(map[string]Incident), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
+		counters: newCounters(), late: make(map[int64]int64), retired: make(map[Partition]Position), incidents: make(map[string]*detect.Finding), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
 	}
 	for i, v := range p.plan.Views() {
 		b.totals = append(b.totals, newTotals(p.plan, i, v))
@@ -123,22 +124,48 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 	return nil
 }
 
-// limitSources folds the tables of external sources when open panes hold more
-// of them than the limit.
+// limitSources drops outside sources when open panes hold more entries than the
+// limit: three in four of them, so that it is seldom done. What is of the own
+// networks stays, and when that alone is more than the limit, only what has come
+// since the last time makes this look again.
 func (b *back) limitSources() {
-	limit := b.p.sources
-	if limit <= 0 || b.open.Entries()+b.pending.Entries() <= limit {
+	if n, limit := b.entries(), b.p.sources; limit > 0 && n > max(limit, b.crowd+limit/2) {
+		b.evictSources()
+	}
+}
+
+// evictBeforeCommit keeps a commit small while sources are being evicted: what
+// would go soon after need not be made durable.
+func (b *back) evictBeforeCommit() {
+	n := b.entries()
+	switch {
+	case b.crowd == 0:
+	case n <= b.p.sources/sourcesKept:
+		b.crowd = 0 // the flood is over
+	case n > b.crowd:
+		b.evictSources()
+	}
+}
+
+// sourcesKept is the part of the limit that an eviction leaves, one in so many.
+const sourcesKept = 4
+
+func (b *back) evictSources() {
+	evicted := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher.Internal, b.open, b.pending)
+	b.crowd = b.entries()
+	if evicted == 0 {
 		return
 	}
-	keep := min(keptSources, limit/(4*(1+len(b.openStarts()))))
-	folded := b.open.FoldSources(keep, b.p.enricher.Internal) + b.pending.FoldSources(keep, b.p.enricher.Internal)
-	if folded == 0 {
-		return // what is left is internal, or what views count
+	if now := b.p.clock(); now.Sub(b.crowded) >= crowdedEvery {
+		b.crowded = now
+		b.p.log.Warn("more sources than the limit: those with the fewest targets and records were dropped",
+			zap.Int("limit", b.p.sources), zap.Int("evicted", evicted), zap.Int("held", b.crowd))
 	}
-	b.counters.Evicted["sources"] += int64(folded)
-	b.p.log.Warn("more sources than the limit: the smallest were folded",
-		zap.Int("limit", limit), zap.Int("kept_in_a_pane", keep), zap.Int("folded", folded))
+	b.counters.Evicted["sources"] += int64(evicted)
 }
+
+// entries counts what open panes hold of sources.
+func (b *back) entries() int { return b.open.Entries() + b.pending.Entries() }
 
 // openStarts returns the starts of all panes that are not closed, ascending.
 func (b *back) openStarts() []int64 {

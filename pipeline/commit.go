@@ -119,6 +119,7 @@ func (b *back) prepare() *prepared {
 	d := &checkpoint.Delta{DeletePrefixes: b.stale, Deletes: b.gone}
 	b.stale, b.gone = nil, nil
 	c := &prepared{delta: d, readers: b.readers()}
+	b.evictBeforeCommit()
 	if b.p.store != nil {
 		b.paneChanges(d)
 	}
@@ -183,7 +184,8 @@ func (b *back) settle() {
 	}
 }
 
-// incident keeps which incidents are open, for the gauge.
+// incident keeps the last event of each open incident: for the gauge, and for
+// sinks that are told again and again what is open.
 func (b *back) incident(d *checkpoint.Delta, f *detect.Finding) {
 	key := keyIncident + f.UID
 	if f.Activity == detect.Close {
@@ -192,12 +194,9 @@ func (b *back) incident(d *checkpoint.Delta, f *detect.Finding) {
 		d.Deletes = append(d.Deletes, []byte(key))
 		return
 	}
-	i := Incident{Rule: f.Rule, Severity: f.Severity}
-	if b.incidents[f.UID] != i {
-		b.incidents[f.UID] = i
-		d.Puts = slices.DeleteFunc(d.Puts, func(e checkpoint.Entry) bool { return string(e.Key) == key })
-		put(d, key, mustJSON(i))
-	}
+	b.incidents[f.UID] = f
+	d.Puts = slices.DeleteFunc(d.Puts, func(e checkpoint.Entry) bool { return string(e.Key) == key })
+	put(d, key, mustJSON(f))
 }
 
 // changes writes the small states: partitions, totals, gauges, incidents, the

@@ -69,9 +69,17 @@
 // so a scrape never sees a counter fall, also over a kill and restart. Findings
 // go to the outlets after the commit that holds them and are kept there until a
 // later commit says they were delivered: at least once, always with the same
-// uid and sequence number. Inputs are acknowledged by the commit
+// uid and sequence number. What suppress holds back is decided before that, on
+// the events of the detectors and in event time (suppressor), and committed with
+// them. The last event of each open incident is committed too and part of
+// [Published]: a sink whose receiver forgets what it does not hear of again, such
+// as Alertmanager, is sent it every minute, also after a restart. Inputs are acknowledged by the commit
 // (Partition.Committed). A commit that fails is tried again and nothing is
 // merged meanwhile: a full disk stops the reading and loses nothing.
+//
+// How far each reader gets is kept apart (progress.go): Health fails when one got
+// nowhere for five minutes and says what is known of why, Ready when commits or
+// slower partitions hold readers back.
 //
 // Restoring the committed state and resuming each partition after its last
 // merged payload is all there is to recovery. State kept for a view, a rule or
@@ -85,7 +93,8 @@
 //	caps, folding into "other", eviction                   back half, when a pane closes or a commit counts
 //	baselines, incidents                                   detectors, on closed panes alone
 //
-// Caps act in a fixed order (records descending, then key) and everything they
+// Caps act in a fixed order (records descending, then key; sources by distinct
+// targets first, and equal ones by the hash of their key) and everything they
 // fold is counted. While those counters are zero, the same records give the
 // same panes and findings. Samples (raw lines, top lists) are best effort and
 // outside that promise.
@@ -104,6 +113,12 @@
 // than 8 outcomes is forgotten. Most sources try one or two targets and are never
 // seen again; keeping them was most of the work. The thresholds of 100 a pane and
 // of internal sources stay exact.
+//
+// scan.external counts 100 failures in two panes and not in one: a scan that
+// takes four minutes is else split by the end of a pane and missed. Bursts of an
+// hour in which scan.internal finds a scan are left out of scan.slow, and no others.
+// scan.distributed counts a SYN as failed before its pane to wait is over: what is
+// answered later is few beside its fifty ports.
 //
 // A set of more than 128 targets keeps a bottom-k sample of 128 with complete
 // evidence beside its HyperLogLog counters. One sketch per kind of evidence

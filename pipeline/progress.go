@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type progress struct {
 
 type reader struct {
 	progressed time.Time // when it last got payloads, proved that there are none, or was let go
+	known      string    // what the reads since then tell
 	held       time.Time // since when the back half keeps it from reading; zero: it reads
 }
 
@@ -39,13 +41,17 @@ func (p *progress) end(id string) {
 // read takes in what a read returned: payloads, or the proof that none wait, are
 // progress; an empty read behind the tip is none.
 func (p *progress) read(id string, b *Batch) {
-	if len(b.Payloads) == 0 && !b.Idle && b.Lag > 0 {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r := p.readers[id]; r != nil {
-		r.progressed = time.Now()
+	r := p.readers[id]
+	if r == nil {
+		return
+	}
+	switch {
+	case len(b.Payloads) > 0 || b.Idle || b.Lag <= 0 && b.Unread == "":
+		r.progressed, r.known = time.Now(), ""
+	default:
+		r.known = cmp.Or(b.Unread, "records wait")
 	}
 }
 
@@ -71,14 +77,20 @@ func (p *progress) release(id string) {
 }
 
 // stalled is the partition that has gone longest without progress, and for how
-// long; empty when none has for stalledAfter.
-func (p *progress) stalled() (id string, since time.Duration) {
-	return p.longest(func(r *reader) time.Duration {
+// long, and what is known of why; empty when none has for stalledAfter.
+func (p *progress) stalled() (id string, since time.Duration, known string) {
+	id, since = p.longest(func(r *reader) time.Duration {
 		if !r.held.IsZero() {
 			return 0
 		}
 		return time.Since(r.progressed)
 	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.readers[id]; r != nil {
+		known = cmp.Or(r.known, "its reader hangs")
+	}
+	return id, since, known
 }
 
 // heldBack is the same of the partitions that are held back.
@@ -104,11 +116,13 @@ func (p *progress) longest(of func(*reader) time.Duration) (id string, since tim
 
 // Health reports, as an error, a partition whose reader has been stuck for five
 // minutes: no payload, no proof that none waits, and nothing that holds it back.
+// It says what is known: records wait, or the service does not answer (then
+// whether they do is not known).
 // A restart may help it, which of commits that fail can't be said; Ready tells
 // of those.
 func (p *Pipeline) Health() error {
-	if id, since := p.progress.stalled(); id != "" {
-		return fmt.Errorf("partition %s: nothing read for %s though records wait", id, since.Round(time.Second))
+	if id, since, known := p.progress.stalled(); id != "" {
+		return fmt.Errorf("partition %s: nothing read for %s: %s", id, since.Round(time.Second), known)
 	}
 	return nil
 }

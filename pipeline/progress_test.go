@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,61 +10,76 @@ func TestHealthTellsStuckFromHeldBack(t *testing.T) {
 	const step = stalledAfter/2 + time.Second
 	empty := &Batch{Lag: time.Minute}
 	for _, c := range []struct {
-		name        string
-		do          func(p *progress)
-		stuck, held bool
+		name  string
+		do    func(p *progress)
+		stuck string // what is known of why; empty: it is not
+		held  bool
 	}{
-		{"a read that does not return", func(*progress) { time.Sleep(2 * step) }, true, false},
-		{"within the deadline", func(*progress) { time.Sleep(step) }, false, false},
+		{"a read that does not return", func(*progress) { time.Sleep(2 * step) }, "its reader hangs", false},
+		{"within the deadline", func(*progress) { time.Sleep(step) }, "", false},
 		{"empty reads behind the tip", func(p *progress) {
 			time.Sleep(step)
 			p.read("s/a", empty)
 			time.Sleep(step)
 			p.read("s/a", empty)
-		}, true, false},
+		}, "records wait", false},
+		{"no answer", func(p *progress) {
+			time.Sleep(step)
+			p.read("s/a", empty)
+			time.Sleep(step)
+			p.read("s/a", &Batch{Lag: 2 * step, Unread: "no answer from Kinesis for 5m2s"})
+		}, "no answer from Kinesis for 5m2s", false},
 		{"empty reads at the tip", func(p *progress) {
 			time.Sleep(step)
 			p.read("s/a", &Batch{Idle: true})
 			time.Sleep(step)
-		}, false, false},
+		}, "", false},
 		{"payloads", func(p *progress) {
 			time.Sleep(step)
 			p.read("s/a", &Batch{Lag: time.Hour, Payloads: make([]Payload, 1)})
 			time.Sleep(step)
-		}, false, false},
+		}, "", false},
 		{"held back", func(p *progress) {
 			p.hold("s/a")
 			time.Sleep(2 * step)
-		}, false, true},
+		}, "", true},
 		{"held back, then let go", func(p *progress) {
 			p.hold("s/a")
 			time.Sleep(2 * step)
 			p.release("s/a")
-		}, false, false},
+		}, "", false},
 		{"stuck after it was let go", func(p *progress) {
 			p.hold("s/a")
 			p.release("s/a")
 			time.Sleep(2 * step)
-		}, true, false},
+		}, "its reader hangs", false},
 		{"being let go is no progress", func(p *progress) {
 			time.Sleep(step)
 			p.hold("s/a")
 			time.Sleep(step)
 			p.release("s/a")
 			time.Sleep(step)
-		}, true, false},
+		}, "its reader hangs", false},
 		{"ended", func(p *progress) {
 			p.end("s/a")
 			time.Sleep(2 * step)
-		}, false, false},
+		}, "", false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := &Pipeline{progress: newProgress()}
 			p.progress.begin("s/a")
 			c.do(p.progress)
 			err := p.Health()
-			if (err != nil) != c.stuck || err != nil && !strings.Contains(err.Error(), "partition s/a: nothing read for 5m2s") {
-				t.Errorf("%s: health is %v, want stuck %v", c.name, err, c.stuck)
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			want := ""
+			if c.stuck != "" {
+				want = "partition s/a: nothing read for 5m2s: " + c.stuck
+			}
+			if got != want {
+				t.Errorf("%s: health is %q, want %q", c.name, got, want)
 			}
 			if id, _ := p.progress.heldBack(); (id != "") != c.held {
 				t.Errorf("%s: held back is %q, want %v", c.name, id, c.held)

@@ -20,19 +20,13 @@ type Published struct {
 	PanesClosed                int64
 	Findings                   map[string]map[string]int64 // opened, by rule and severity
 	Suppressed                 map[string]int64            // events of incidents held back, by rule
-	Open                       []Incident                  // incidents, in no order
+	Open                       []*detect.Finding           // the last event of each open incident, in no order
 	ScanTargets                map[string]map[string]int64 // by scope and outcome
 	Calibration                map[string]map[string]int64 // by measure and p
 	Evicted                    map[string]int64            // by table
 	Watermark                  int64                       // Unix seconds; aggregate.Never, aggregate.Forever
 	Views                      []PublishedView
 	Levels                     []detect.Level
-}
-
-// Incident is one that is open.
-type Incident struct {
-	Rule     string          `json:"rule"`
-	Severity detect.Severity `json:"severity"`
 }
 
 // PublishedView is one view as of the last commit.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/detect"
 )
 
 // restore takes up the committed state: there is no other truth. State that
@@ -34,7 +35,7 @@ type restorer struct {
 	version  string
 	windows  []byte
 	versions map[string]string // of rules' state
-	panes    []entry
+	panes    int               // parts of open panes
 }
 
 // visit takes one entry. The kinds come in the order of their keys, so what
@@ -49,23 +50,24 @@ func (r *restorer) visit(key, value []byte) error {
 	case keyWindows:
 		r.windows = bytes.Clone(value)
 	case keyCounters:
-		return decodeInto(b.counters, key, value)
+		return r.counters(key, value)
 	case keyPartition:
 		p := &partition{first: aggregate.Never}
 		b.marks.partitions[rest] = p
 		return decodeInto(p, key, value)
 	case keyPane:
-		r.panes = append(r.panes, entry{bytes.Clone(key), bytes.Clone(value)})
+		return r.pane(key, value)
 	case keyTotal:
 		return r.total(rest, value)
 	case keyGauges:
 		return r.gauge(rest, value)
 	case keyIncident:
-		var i Incident
-		if err := decodeInto(&i, key, value); err != nil {
+		f := new(detect.Finding)
+		if err := decodeInto(f, key, value); err != nil {
 			return err
 		}
-		b.incidents[rest] = i
+		f.UID = rest // a state from before the whole event was kept has it here alone
+		b.incidents[rest] = f
 	case keyHushed:
 		return b.suppressor.restore(rest, value)
 	case keyRule:
@@ -78,6 +80,18 @@ func (r *restorer) visit(key, value []byte) error {
 		return fmt.Errorf("unknown entry %q", key)
 	}
 	return nil
+}
+
+// counters takes the committed counters, to which the evictions of the panes
+// before them in the order of keys are added.
+func (r *restorer) counters(key, value []byte) error {
+	evicted := r.b.counters.Evicted["sources"]
+	delete(r.b.counters.Evicted, "sources")
+	err := decodeInto(r.b.counters, key, value)
+	if evicted > 0 {
+		r.b.counters.Evicted["sources"] += evicted
+	}
+	return err
 }
 
 func decodeInto(v any, key, value []byte) error {
@@ -201,22 +215,30 @@ func (r *restorer) forgetIncidents() {
 	}
 }
 
+// pane takes one part of an open pane. They are merged as they come, within the
+// limit of sources: of a flood, all together can be more than fits.
+func (r *restorer) pane(key, value []byte) error {
+	b := r.b
+	r.panes++
+	start, err := parsePaneKey(key)
+	if err != nil {
+		return err
+	}
+	pane, err := aggregate.DecodePane(b.p.plan, value)
+	if err != nil {
+		return fmt.Errorf("open pane %d: %w", start, err)
+	}
+	b.open.Pane(start).Merge(pane)
+	b.limitSources()
+	return nil
+}
+
+// restorePanes drops the open panes that were of another length.
 func (r *restorer) restorePanes() error {
 	b := r.b
-	if len(r.panes) > 0 && !b.windowsSaved {
+	if r.panes > 0 && !b.windowsSaved {
 		r.forget(keyPane, "windows", string(r.windows))
-		return nil
-	}
-	for _, e := range r.panes {
-		start, err := parsePaneKey(e.key)
-		if err != nil {
-			return err
-		}
-		pane, err := aggregate.DecodePane(b.p.plan, e.value)
-		if err != nil {
-			return fmt.Errorf("open pane %d: %w", start, err)
-		}
-		b.open.Pane(start).Merge(pane)
+		b.open = aggregate.NewPartial(b.p.plan)
 	}
 	return nil
 }

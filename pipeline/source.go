@@ -103,6 +103,10 @@ type Batch struct {
 	// Urgent says that whoever sent the payloads waits for their commit: it is
 	// made as soon as they are merged, at most one a second.
 	Urgent bool
+	// Unread says, of an empty batch, why nothing could be read and for how
+	// long: "no answer from Kinesis for 5m0s". Whether payloads wait is not
+	// known then.
+	Unread string
 }
 
 // Payload is one source record: bytes in some envelope, indivisible for

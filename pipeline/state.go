@@ -21,7 +21,7 @@ const (
 	keyPane      = "a/" // + start (8) + commit (8): what one commit added to an open pane
 	keyTotal     = "t/" // + view id + "/" + key: the totals of one key
 	keyGauges    = "g/" // + view id: what is shown of the last closed pane
-	keyIncident  = "i/" // + uid: an open incident, for the gauge
+	keyIncident  = "i/" // + uid: the last event of an open incident
 	keyHushed    = "h/" // + uid: an incident whose events are held back
 	keyDetector  = "d/" // + name + "/" + key: a detector's own
 	keyRule      = "r/" // + name: version and configuration of a detector's state

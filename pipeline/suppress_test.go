@@ -112,7 +112,7 @@ func TestRaise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &back{counters: newCounters(), incidents: map[string]Incident{}, suppressor: newSuppressor(detect.Suppressions{
+	b := &back{counters: newCounters(), incidents: map[string]*detect.Finding{}, suppressor: newSuppressor(detect.Suppressions{
 		{Rule: "spike", Until: detect.Until(until.Unix()), Reason: "test"},
 	})}
 	for _, f := range []detect.Finding{

@@ -25,3 +25,22 @@ func (encode Encode) AppendLines(b []byte, findings []detect.Finding, processed 
 	}
 	return b, nil
 }
+
+// Within encodes a finding in at most limit bytes: as much of its evidence as
+// is needed for that goes, in the order of detect.Finding.Trim. What is larger
+// even then is a Permanent error.
+func (encode Encode) Within(f *detect.Finding, processed time.Time, limit int) ([]byte, error) {
+	for steps := 0; ; steps++ {
+		trimmed, ok := f.Trim(steps)
+		if !ok {
+			return nil, Permanent(fmt.Errorf("finding %s event %d is larger than %d bytes without its evidence", f.UID, f.Seq, limit))
+		}
+		object, err := encode(&trimmed, processed)
+		if err != nil {
+			return nil, Permanent(fmt.Errorf("encode finding %s event %d: %w", f.UID, f.Seq, err))
+		}
+		if len(object) <= limit {
+			return object, nil
+		}
+	}
+}

@@ -2,6 +2,7 @@ package sinks_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,5 +29,29 @@ func TestEncodeAppendLines(t *testing.T) {
 	}
 	if string(got) != "before\n" {
 		t.Errorf("after the error %q, want what was there", got)
+	}
+}
+
+// A finding is encoded with as much of its evidence as fits.
+func TestEncodeWithin(t *testing.T) {
+	encode := sinks.Encode(func(f *detect.Finding, _ time.Time) ([]byte, error) {
+		return []byte(strings.Join(f.Lines, "") + f.Queries.Athena + f.Message), nil
+	})
+	f := event("a", 7)
+	f.Lines, f.Queries.Athena, f.Message = []string{"12345"}, "abc", "xy"
+	for _, test := range []struct {
+		limit int
+		want  string // "" is an error
+	}{{10, "12345abcxy"}, {9, "abcxy"}, {5, "abcxy"}, {4, "xy"}, {2, "xy"}, {1, ""}} {
+		got, err := encode.Within(&f, time.Time{}, test.limit)
+		if test.want == "" {
+			if !sinks.IsPermanent(err) || !strings.Contains(err.Error(), "finding a event 7") {
+				t.Errorf("within %d: %v, want a Permanent error that names the finding", test.limit, err)
+			}
+			continue
+		}
+		if err != nil || string(got) != test.want {
+			t.Errorf("within %d: %q, %v; want %q", test.limit, got, err, test.want)
+		}
 	}
 }

@@ -2,12 +2,10 @@ package sinks
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"go.uber.org/zap"
 )
@@ -44,12 +42,17 @@ type Outbox struct {
 
 	// Of Run alone, but for the length of sending, which mu guards.
 	sending []Entry
+	circuit circuit
+	open    func() []*detect.Finding // nil: nothing is repeated
 }
 
 // OutboxDeps is what an outbox needs from its process. A nil field is allowed.
 type OutboxDeps struct {
 	Logger  *zap.Logger
 	Metrics *Metrics
+	// Open returns the last committed event of each open incident, in no order.
+	// It may be called at any time after Run has begun.
+	Open func() []*detect.Finding
 }
 
 // NewOutbox returns an empty outbox for sink. The caller has validated cfg.
@@ -61,7 +64,7 @@ func NewOutbox(sink Sink, cfg OutboxConfig, deps OutboxDeps) *Outbox {
 	if deps.Metrics == nil {
 		deps.Metrics, _ = NewMetrics(nil) // cannot fail
 	}
-	return &Outbox{
+	o := &Outbox{
 		sink:    sink,
 		cfg:     cfg,
 		log:     deps.Logger.With(zap.String("sink", sink.Name())),
@@ -69,6 +72,10 @@ func NewOutbox(sink Sink, cfg OutboxConfig, deps OutboxDeps) *Outbox {
 		wake:    make(chan struct{}, 1),
 		queue:   newQueue(cfg.Capacity),
 	}
+	if _, ok := sink.(Repeater); ok {
+		o.open = deps.Open
+	}
+	return o
 }
 
 // Name is the name of the sink.
@@ -147,13 +154,25 @@ func (o *Outbox) countLocked() { o.metrics.findings.Set(float64(o.lenLocked())) 
 func (o *Outbox) Run(ctx context.Context) error {
 	life, end := withGrace(ctx, o.cfg.Grace)
 	defer end()
+	repeat, stop := o.repeats()
+	defer stop()
+	due := o.open != nil // whoever started anew doesn't know when it last was
 	for life.Err() == nil {
 		if o.take() {
 			o.deliver(ctx, life)
 			continue
 		}
+		if due && ctx.Err() == nil {
+			if open, ok := o.openNow(); ok {
+				due = false
+				o.repeat(ctx, life, open)
+			}
+			continue
+		}
 		select {
 		case <-o.wake:
+		case <-repeat:
+			due = true
 		case <-ctx.Done():
 			if o.Len() == 0 {
 				return nil
@@ -189,113 +208,4 @@ func (o *Outbox) take() bool {
 		o.sending = append(o.sending, o.queue.pop())
 	}
 	return len(o.sending) > 0
-}
-
-// deliver sends what is in sending until all of it is settled or life ends.
-// When a batch is refused its findings go one by one, so that only those are
-// given up that are refused themselves. The end of ctx cuts a pause short.
-func (o *Outbox) deliver(ctx, life context.Context) {
-	pause := o.backoff()
-	stopping := ctx.Done()
-	size := len(o.sending)
-	for attempt := 1; len(o.sending) > 0; attempt++ {
-		part := o.sending[:min(size, len(o.sending))]
-		err := o.send(life, part)
-		switch {
-		case err == nil:
-			o.settle(len(part), o.metrics.ok.Add)
-			o.recovered(attempt)
-			pause.Reset()
-			attempt = 0
-		case IsPermanent(err) && len(part) > 1:
-			size, attempt = 1, 0
-		case IsPermanent(err):
-			f := &part[0].Finding
-			o.log.Error("sink refuses a finding for good", zap.String("rule", f.Rule),
-				zap.String("uid", f.UID), zap.Int("seq", f.Seq), zap.Error(err))
-			o.settle(1, o.metrics.permanent.Add)
-			attempt = 0
-		case life.Err() != nil:
-			return
-		default:
-			o.metrics.retry.Add(float64(len(part)))
-			if attempt == 1 {
-				o.log.Warn("sink fails, trying again", zap.Error(err))
-			}
-			if stopping = o.wait(life, stopping, pause, retryAfter(err)); life.Err() != nil {
-				return
-			}
-		}
-	}
-}
-
-func (o *Outbox) backoff() *backoff.ExponentialBackOff {
-	b := backoff.NewExponentialBackOff() // from 0.5 s, with 50 % jitter
-	b.Multiplier = 2
-	b.MaxInterval = o.cfg.MaxBackoff
-	b.InitialInterval = min(b.InitialInterval, b.MaxInterval)
-	return b
-}
-
-// wait sleeps until the next attempt is due, least at the earliest, or life
-// ends. When stopping comes first there is little time left: the pause ends and pauses grow anew, and
-// what is returned never comes again.
-func (o *Outbox) wait(life context.Context, stopping <-chan struct{}, pause *backoff.ExponentialBackOff, least time.Duration) <-chan struct{} {
-	timer := time.NewTimer(max(min(pause.NextBackOff(), o.cfg.MaxBackoff), least))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-life.Done():
-	case <-stopping:
-		pause.Reset()
-		return nil
-	}
-	return stopping
-}
-
-// send calls the sink once. When life ends before the sink returns, send does
-// without it: shutting down may not depend on a sink that ignores its context.
-func (o *Outbox) send(life context.Context, entries []Entry) error {
-	ctx, cancel := context.WithTimeout(life, o.cfg.Timeout)
-	defer cancel()
-	findings := make([]detect.Finding, len(entries))
-	for i := range entries {
-		findings[i] = entries[i].Finding
-	}
-	result := make(chan error, 1)
-	go func() { result <- o.sink.Send(ctx, findings) }()
-	select {
-	case err := <-result:
-		return err
-	case <-life.Done():
-	}
-	select {
-	case err := <-result: // it was there at the same time
-		return err
-	default:
-		return errors.New("ended in mid-send")
-	}
-}
-
-// settle ends the first n entries of sending.
-func (o *Outbox) settle(n int, count func(float64)) {
-	count(float64(n))
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, e := range o.sending[:n] {
-		o.done = append(o.done, e.ID)
-	}
-	o.sending = slices.Delete(o.sending, 0, n)
-	o.countLocked()
-}
-
-// recovered logs a delivery after failures or after an overflow.
-func (o *Outbox) recovered(attempts int) {
-	o.mu.Lock()
-	overflow := o.overflow
-	o.overflow = false
-	o.mu.Unlock()
-	if attempts > 1 || overflow {
-		o.log.Info("sink takes findings again", zap.Int("attempts", attempts))
-	}
 }

@@ -26,9 +26,15 @@ type bench struct {
 	registry *prometheus.Registry
 	logs     *observer.ObservedLogs
 	nextID   uint64
+	open     func() []*detect.Finding // committed, for a sink that repeats
 }
 
 func newBench(t *testing.T, cfg sinks.OutboxConfig) *bench {
+	t.Helper()
+	return newBenchOf(t, cfg, func(b *bench) sinks.Sink { return b.sink })
+}
+
+func newBenchOf(t *testing.T, cfg sinks.OutboxConfig, wrap func(b *bench) sinks.Sink) *bench {
 	t.Helper()
 	b := &bench{sink: &sinktest.Recorder{}, registry: prometheus.NewRegistry()}
 	metrics, err := sinks.NewMetrics(b.registry)
@@ -37,7 +43,7 @@ func newBench(t *testing.T, cfg sinks.OutboxConfig) *bench {
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
 	b.logs = logs
-	b.Outbox = sinks.NewOutbox(b.sink, cfg, sinks.OutboxDeps{Logger: zap.New(core), Metrics: metrics})
+	b.Outbox = sinks.NewOutbox(wrap(b), cfg, sinks.OutboxDeps{Logger: zap.New(core), Metrics: metrics, Open: func() []*detect.Finding { return b.open() }})
 	return b
 }
 
@@ -94,7 +100,7 @@ func (b *bench) wantMetrics(t *testing.T, want map[string]float64) {
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			name, value := "findings", m.GetGauge().GetValue()
+			name, value := strings.TrimPrefix(family.GetName(), "flowwatch_outbox_"), m.GetGauge().GetValue()
 			for _, label := range m.GetLabel() {
 				if label.GetName() == "outcome" {
 					name, value = label.GetValue(), m.GetCounter().GetValue()
@@ -199,11 +205,16 @@ func TestOutboxBacksOff(t *testing.T) {
 		synctest.Wait()
 		stop()
 		b.wantDone(t, 1, 2)
-		b.wantMetrics(t, map[string]float64{"ok": 2, "retry": 20})
-		b.wantLogs(t, "sink fails", "takes findings again")
-		if len(at) != 11 {
-			t.Fatalf("%d attempts, want 11", len(at))
+		// From the eighth failure on the circuit is open: a finding at a time.
+		b.wantMetrics(t, map[string]float64{"ok": 2, "retry": 8*2 + 2*1})
+		b.wantLogs(t, "sink fails", "again and again", "takes findings again")
+		if len(at) != 12 { // the second finding follows at once
+			t.Fatalf("%d attempts, want 12", len(at))
 		}
+		if at[11] != at[10] {
+			t.Errorf("the second finding follows %s after the first was taken, want at once", at[11]-at[10])
+		}
+		at = at[:11]
 		base := 500 * time.Millisecond
 		distinct := map[time.Duration]bool{}
 		for i := 1; i < len(at); i++ {
@@ -348,7 +359,7 @@ func TestOutboxEndsThoughTheSinkIsDown(t *testing.T) {
 			t.Errorf("%d attempts within the grace time, want some", n)
 		}
 		b.wantDone(t)
-		b.wantLogs(t, "sink fails", "not delivered")
+		b.wantLogs(t, "sink fails", "again and again", "not delivered")
 		if b.Len() != 2 {
 			t.Errorf("%d left, want 2", b.Len())
 		}
@@ -434,8 +445,8 @@ func TestMetrics(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
-	if n, err := testutil.GatherAndCount(b.registry, "flowwatch_sink_sends_total", "flowwatch_outbox_findings"); err != nil || n != 6 {
-		t.Errorf("%d series before anything happened, %v; want 6", n, err)
+	if n, err := testutil.GatherAndCount(b.registry, "flowwatch_sink_sends_total", "flowwatch_outbox_findings", "flowwatch_sink_circuit_open"); err != nil || n != 8 {
+		t.Errorf("%d series before anything happened, %v; want 8", n, err)
 	}
 	if _, err := sinks.NewMetrics(b.registry); err == nil {
 		t.Error("registering twice is no error")

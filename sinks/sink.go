@@ -11,7 +11,8 @@ import (
 
 // Sink sends findings somewhere. Send returns nil when all of them have
 // arrived; a Permanent error when sending these again is of no use; any other
-// error means that all of them will be sent again. It is called by one
+// error means that they will be sent again: all of them, or of a Partial error
+// those that are left. It is called by one
 // goroutine at a time.
 type Sink interface {
 	Name() string

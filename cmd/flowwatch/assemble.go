@@ -28,11 +28,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/pipeline/source/s3"
 	"github.com/flowwatch/flowwatch/sinks"
-	filesink "github.com/flowwatch/flowwatch/sinks/file"
 	promsink "github.com/flowwatch/flowwatch/sinks/prometheus"
-	"github.com/flowwatch/flowwatch/sinks/slack"
-	"github.com/flowwatch/flowwatch/sinks/stdout"
-	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
 // service is a pipeline with everything around it that a configuration asks
@@ -140,7 +136,11 @@ func rulesOf(cfg *RulesConfig, pane time.Duration) (detectors []detect.Detector,
 		detectors = append(detectors, detect.NewScanExternal(cfg.ScanExternal.ScanExternalConfig, pane))
 	}
 	if cfg.ScanSlow.Enabled {
-		detectors = append(detectors, detect.NewScanSlow(cfg.ScanSlow.ScanSlowConfig, pane))
+		fast := 0 // failures in an hour that are scan.internal's matter
+		if cfg.ScanInternal.Enabled {
+			fast = cfg.ScanInternal.MinFailed
+		}
+		detectors = append(detectors, detect.NewScanSlow(cfg.ScanSlow.ScanSlowConfig, fast, pane))
 	}
 	if cfg.ScanDistributed.Enabled {
 		detectors = append(detectors, detect.NewScanDistributed(cfg.ScanDistributed.ScanDistributedConfig, pane))
@@ -217,87 +217,6 @@ func layouts(formats []string) ([]*flowlog.Layout, error) {
 		all = append(all, l)
 	}
 	return all, nil
-}
-
-// outlet fits an outbox to the pipeline.
-type outlet struct{ *sinks.Outbox }
-
-// Offer hands over one committed finding.
-func (o outlet) Offer(id uint64, f *detect.Finding) {
-	o.Outbox.Offer([]sinks.Entry{{ID: id, Finding: *f}})
-}
-
-func (s *service) openSinks(e *env) ([]pipeline.Outlet, error) {
-	metrics, err := sinks.NewMetrics(s.registry)
-	if err != nil {
-		return nil, err
-	}
-	var outlets []pipeline.Outlet
-	for i := range s.cfg.Sinks {
-		c := &s.cfg.Sinks[i]
-		sink, err := s.openSink(e, c)
-		if err != nil {
-			return nil, fmt.Errorf("sinks[%d]: %w", i, err)
-		}
-		least, err := detect.ParseSeverity(c.MinSeverity)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		box := sinks.NewOutbox(sink, outboxOf(c, least), sinks.OutboxDeps{Logger: s.log, Metrics: metrics})
-		s.outboxes = append(s.outboxes, box)
-		outlets = append(outlets, outlet{box})
-	}
-	return outlets, nil
-}
-
-// outboxOf configures the outbox of a sink.
-func outboxOf(c *SinkConfig, least detect.Severity) sinks.OutboxConfig {
-	o := sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules}
-	if c.Webhook != nil {
-		// One request a Send: what has arrived is not sent again when a later
-		// one fails.
-		o.Batch, o.Timeout = c.Webhook.Batch, c.Webhook.Timeout+time.Second
-	}
-	if c.Slack != nil {
-		o.Batch = 1 // the same: a message is a request
-	}
-	return o
-}
-
-func (s *service) openSink(e *env, c *SinkConfig) (sinks.Sink, error) {
-	if c.Slack != nil {
-		sink, err := slack.New(*c.Slack, slack.Deps{Name: c.Name})
-		if err != nil {
-			return nil, err
-		}
-		s.closers = append(s.closers, sink.Close)
-		return sink, nil
-	}
-	if c.Webhook != nil {
-		sink, err := webhook.New(*c.Webhook, webhook.Deps{Name: c.Name, Encode: encodeOCSF})
-		if err != nil {
-			return nil, err
-		}
-		s.closers = append(s.closers, sink.Close)
-		return sink, nil
-	}
-	if c.File != nil {
-		sink, err := filesink.Open(*c.File, filesink.Deps{Name: c.Name, Encode: encodeOCSF})
-		if err != nil {
-			return nil, err
-		}
-		s.closers = append(s.closers, sink.Close)
-		return sink, nil
-	}
-	return stdout.New(stdout.Config{
-		Name: c.Name, Writer: e.Stdout, Terminal: isTerminal(e.Stdout), Width: columns(e.Stdout), Color: e.colour(e.Stdout),
-		Encode: encodeOCSF,
-	}), nil
-}
-
-// encodeOCSF encodes a finding as made by this build.
-func encodeOCSF(f *detect.Finding, processed time.Time) ([]byte, error) {
-	return detect.Product{Version: thisBuild().Version}.AppendOCSF(nil, f, processed)
 }
 
 // columns returns the width of a terminal, 0 when w is none.

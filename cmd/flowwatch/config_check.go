@@ -14,6 +14,7 @@ import (
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	filesink "github.com/flowwatch/flowwatch/sinks/file"
 )
 
 // The Validate methods return every problem joined, each beginning with the
@@ -200,6 +201,15 @@ func (c SinkConfig) kinds() (set []string) {
 	if c.Webhook != nil {
 		set = append(set, "webhook")
 	}
+	if c.Alertmanager != nil {
+		set = append(set, "alertmanager")
+	}
+	if c.SNS != nil {
+		set = append(set, "sns")
+	}
+	if c.EventBridge != nil {
+		set = append(set, "eventbridge")
+	}
 	if c.Slack != nil {
 		set = append(set, "slack")
 	}
@@ -214,6 +224,17 @@ func (c SinkConfig) name() string {
 	return c.Name
 }
 
+// Validate judges every key.
+func (c *FileSinkConfig) Validate() error {
+	sink := c.sink()
+	return sink.Validate()
+}
+
+// sink is what the sink itself is told.
+func (c *FileSinkConfig) sink() filesink.Config {
+	return filesink.Config{Path: c.Path, MaxSize: int64(c.MaxSize), Keep: c.Keep}
+}
+
 // path returns the file of a file sink, which only one sink may write.
 func (c SinkConfig) path() string {
 	if c.File == nil {
@@ -226,7 +247,7 @@ var sinkName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
 // Validate judges the kind, the name and the rules.
 func (c *SinkConfig) Validate() error {
-	errs := []error{oneKind(c.kinds(), "stdout, file, webhook, slack")}
+	errs := []error{oneKind(c.kinds(), "stdout, file, webhook, alertmanager, sns, eventbridge, slack")}
 	if c.Name != "" && !sinkName.MatchString(c.Name) {
 		errs = append(errs, fmt.Errorf("name: %q is no name; accepted: lower-case letters, digits, _ and -, a letter first", c.Name))
 	}

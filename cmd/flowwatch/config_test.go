@@ -96,6 +96,9 @@ sinks:
       secret: hunter2
       headers: {X-Any: "${HOOK_TOKEN}", Authorization: Bearer hunter2}
   - slack: {url: https://hooks.slack.com/services/T0/B0/hunter2}
+  - alertmanager: {url: "http://user:hunter2@alertmanager:9093/hunter2"}
+  - alertmanager: {url: ["http://alertmanager-0:9093/hunter2", "http://hunter2:hunter2@alertmanager-1:9093"]}
+    name: cluster
 `)
 	if code := w.run(t, "config", "print", "-"); code != exitOK {
 		t.Fatalf("print exits %d: %s", code, &w.stderr)
@@ -104,7 +107,7 @@ sinks:
 	if strings.Contains(out, "hunter2") || strings.Contains(out, "tokenfrom") {
 		t.Errorf("a secret is printed:\n%s", out)
 	}
-	for _, key := range []string{"url: '***'", "secret: '***'", "X-Any: '***'", "Authorization: '***'"} {
+	for _, key := range []string{"url: '***'", "secret: '***'", "X-Any: '***'", "Authorization: '***'", "url: ['***']", "url: ['***', '***']"} {
 		if !strings.Contains(out, key) {
 			t.Errorf("%s is not in\n%s", key, out)
 		}
@@ -160,7 +163,7 @@ func TestFullConfig(t *testing.T) {
 		}
 	}
 	f(cfg.Sources[0].Format, []string{"${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr}"})
-	f(*cfg.Sources[1].Kinesis, KinesisConfig{kinesis.Config{Stream: "from-env", Start: "latest", Consumer: "polling", Endpoint: "http://127.0.0.1:4567"}})
+	f(*cfg.Sources[1].Kinesis, KinesisConfig{kinesis.Config{Stream: "from-env", Start: "latest", Consumer: "polling", ConsumerName: "flowwatch", Endpoint: "http://127.0.0.1:4567"}})
 	f(len(cfg.Sources[1].Format), 2)
 	f(cfg.Sources[2].File.Paths, []string{"/var/log/flow/*.gz", "price-${5}.log"})
 	f(cfg.Networks.Allow, []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")})

@@ -11,8 +11,10 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
 	"github.com/flowwatch/flowwatch/pipeline/source/s3"
-	"github.com/flowwatch/flowwatch/sinks/file"
+	"github.com/flowwatch/flowwatch/sinks/alertmanager"
+	"github.com/flowwatch/flowwatch/sinks/eventbridge"
 	"github.com/flowwatch/flowwatch/sinks/slack"
+	"github.com/flowwatch/flowwatch/sinks/sns"
 	"github.com/flowwatch/flowwatch/sinks/webhook"
 )
 
@@ -148,17 +150,30 @@ type BruteForceConfig struct {
 
 // SinkConfig is one item of sinks: exactly one kind is set.
 type SinkConfig struct {
-	Stdout      *struct{}       `yaml:"stdout"`
-	File        *file.Config    `yaml:"file"`
-	Webhook     *webhook.Config `yaml:"webhook"`
-	Slack       *slack.Config   `yaml:"slack"`
-	Name        string          `yaml:"name"` // unique; by default the kind
-	MinSeverity string          `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
-	Rules       []string        `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
+	Stdout       *struct{}            `yaml:"stdout"`
+	File         *FileSinkConfig      `yaml:"file"`
+	Webhook      *webhook.Config      `yaml:"webhook"`
+	Alertmanager *alertmanager.Config `yaml:"alertmanager"`
+	SNS          *sns.Config          `yaml:"sns"`
+	EventBridge  *eventbridge.Config  `yaml:"eventbridge"`
+	Slack        *slack.Config        `yaml:"slack"`
+	Name         string               `yaml:"name"` // unique; by default the kind
+	MinSeverity  string               `yaml:"min_severity" strict:"oneof=info|low|medium|high"`
+	Rules        []string             `yaml:"rules,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"` // none: all
 }
 
 // SetDefaults gives the keys that may be left out their values.
 func (c *SinkConfig) SetDefaults() { c.MinSeverity = "low" }
+
+// FileSinkConfig is a file that findings are appended to.
+type FileSinkConfig struct {
+	Path    string          `yaml:"path"`
+	MaxSize strictyaml.Size `yaml:"max_size,omitempty"`
+	Keep    int             `yaml:"keep"` // former files; of use with MaxSize
+}
+
+// SetDefaults gives the keys that may be left out their values.
+func (c *FileSinkConfig) SetDefaults() { c.Keep = 5 }
 
 // CheckpointConfig is where committed state is kept.
 type CheckpointConfig struct {
@@ -194,7 +209,7 @@ func defaultConfig() Config {
 		Suppress:   []detect.Suppression{},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
 		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
-		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 1_000_000},
+		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 262_144},
 		Listen:     defaultListen,
 	}
 }

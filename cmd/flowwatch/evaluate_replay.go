@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -100,8 +101,10 @@ func (r *replay) Next(ctx context.Context) (pipeline.Batch, error) {
 
 // peakMemory is the most memory that the process ever had resident, 0 where the
 // system does not tell.
-func peakMemory() int64 {
-	status, err := os.ReadFile("/proc/self/status")
+func peakMemory() int64 { return peakMemoryOf("self") }
+
+func peakMemoryOf(process string) int64 {
+	status, err := os.ReadFile(filepath.Join("/proc", process, "status"))
 	if err != nil {
 		return 0
 	}

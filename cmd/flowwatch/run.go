@@ -18,6 +18,7 @@ func (c *runCmd) Run(ctx context.Context, e *env) (err error) {
 		return err
 	}
 	limitMemory(int64(cfg.Limits.Memory))
+	collectMore()
 	s, err := assemble(ctx, e, cfg)
 	if err != nil {
 		return err

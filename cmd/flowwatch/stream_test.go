@@ -35,13 +35,15 @@ type stream struct {
 	server *localkinesis.Server
 	client *awskinesis.Client
 	put    int // records so far
+
+	consumer string // how it is read
 }
 
 const streamFormat = "account-id vpc-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action tcp-flags flow-direction log-status"
 
 func newStream(t *testing.T, clock func() time.Time) *stream {
 	t.Helper()
-	server, err := localkinesis.New(localkinesis.Options{Clock: clock})
+	server, err := localkinesis.New(localkinesis.Options{Clock: clock, Heartbeat: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +55,7 @@ func newStream(t *testing.T, clock func() time.Time) *stream {
 	if _, err := client.CreateStream(t.Context(), &awskinesis.CreateStreamInput{StreamName: aws.String("flows"), ShardCount: aws.Int32(2)}); err != nil {
 		t.Fatal(err)
 	}
-	return &stream{t: t, server: server, client: client}
+	return &stream{t: t, server: server, client: client, consumer: kinesis.ConsumerPolling}
 }
 
 // send puts lines as CloudWatch envelopes, one for each interface.
@@ -162,14 +164,14 @@ func (s *stream) writeRunConfig(dir, listen string) string {
 	s.t.Helper()
 	path := filepath.Join(dir, "flowwatch.yml")
 	text := fmt.Sprintf(`sources:
-  - kinesis: {stream: flows, region: eu-central-1, start: trim_horizon, endpoint: %q}
+  - kinesis: {stream: flows, region: eu-central-1, start: trim_horizon, endpoint: %q, consumer: %s}
     format: "%s"
 sinks:
   - file: {path: %q}
     min_severity: info
 checkpoint: {file: {dir: %q}, every: 200ms}
 listen: %q
-`, s.server.URL(), streamFormat, filepath.Join(dir, "findings.jsonl"), filepath.Join(dir, "state"), listen)
+`, s.server.URL(), s.consumer, streamFormat, filepath.Join(dir, "findings.jsonl"), filepath.Join(dir, "state"), listen)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -216,9 +218,16 @@ func (c *movingClock) Now() time.Time   { c.mu.Lock(); defer c.mu.Unlock(); retu
 func (c *movingClock) set(to time.Time) { c.mu.Lock(); defer c.mu.Unlock(); c.now = to }
 
 func TestRunAndAnalyzeAgree(t *testing.T) {
+	for _, consumer := range []string{kinesis.ConsumerPolling, kinesis.ConsumerFanOut} {
+		t.Run(consumer, func(t *testing.T) { runAndAnalyzeAgree(t, consumer) })
+	}
+}
+
+func runAndAnalyzeAgree(t *testing.T, consumer string) {
 	const start, minutes = 1_764_000_000, 60
 	clock := &movingClock{now: time.Unix(start+minutes*60, 0)}
 	s := newStream(t, clock.Now)
+	s.consumer = consumer
 	dir := t.TempDir()
 	var file strings.Builder
 	fmt.Fprintln(&file, streamFormat)
@@ -273,6 +282,9 @@ func TestRunAndAnalyzeAgree(t *testing.T) {
 	stop()
 	if got := <-code; got != exitOK {
 		t.Fatalf("run: exit code %d: %s", got, running.stderr.String())
+	}
+	if polls := s.server.Stats().Reads; (polls > 0) != (consumer == kinesis.ConsumerPolling) {
+		t.Errorf("%d polls", polls)
 	}
 	if diff := cmp.Diff(want, finalUIDs(t, filepath.Join(dir, "findings.jsonl"))); diff != "" {
 		t.Errorf("incidents (-analyze +run):\n%s", diff)

@@ -353,7 +353,7 @@ func FuzzDecodePane(f *testing.F) {
 	f.Add([]byte{codecVersion, 0})
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if pane, err := DecodePane(p, b); err == nil {
-			pane.Entries()
+			pane.entries()
 			for range pane.Loads().All {
 			}
 			for range pane.Contacts().All {
@@ -383,25 +383,106 @@ func TestFoldingAllocatesNothingForKnownKeys(t *testing.T) {
 	}
 }
 
-func TestFoldingSourcesKeepsTheBusiestAndTheInternal(t *testing.T) {
+func TestEvictKeepsTheWidestAndTheInternal(t *testing.T) {
 	p := plan(t)
 	f := NewFolder(p)
+	const own = "10.9.9.9"
 	for i := range 100 {
-		for range i%10 + 1 {
-			f.Add(flow{src: fmt.Sprintf("203.0.113.%d", i), sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
+		src := fmt.Sprintf("203.0.113.%d", i)
+		for port := range i%10 + 1 {
+			f.Add(flow{src: src, sport: 40000, dport: 22 + port, start: 600, packets: 1}.enriched(t))
 		}
 	}
-	f.Add(flow{src: "10.9.9.9", sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
-	folded := f.Partial.FoldSources(10, networks.Internal)
-	left := 0
-	internal := false
-	for c := range f.Partial.Pane(600).Contacts().All {
-		left++
-		if internal = internal || c.Source == netip.MustParseAddr("10.9.9.9"); !networks.Internal(c.Source) && c.Records != 10 {
-			t.Errorf("%s with %d records was kept, busier ones were not", c.Source, c.Records)
+	for range 50 { // busy, but with a single target
+		f.Add(flow{src: "203.0.113.200", sport: 40000, dport: 443, start: 600, packets: 1}.enriched(t))
+	}
+	f.Add(flow{src: own, sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
+	f.Add(flow{src: own, sport: 40000, dport: 22, start: 900, packets: 1}.enriched(t))
+	before := f.Partial.Entries()
+	evicted := Evict(f.Partial.Entries()-2, networks.Internal, f.Partial)
+	if evicted > 2 || f.Partial.Entries() != before-evicted {
+		t.Errorf("%d entries went of %d with room for all but two, %d are left", evicted, before, f.Partial.Entries())
+	}
+	Evict(30, networks.Internal, f.Partial)
+	var left []string
+	c := f.Partial.Pane(600).Contacts()
+	for one := range c.All {
+		left = append(left, one.Source.String())
+		if n := one.Targets.Len(); n != 10 && one.Source.String() != own {
+			t.Errorf("%s with %d targets was kept", one.Source, n)
+		}
+		if c.table.Find(keyOf(c, one.Source)) < 0 {
+			t.Errorf("%s is not found any more", one.Source)
 		}
 	}
-	if left != 11 || !internal || folded != 90+91 {
-		t.Errorf("%d initiators are left (own: %v), %d entries folded; want 11, true, 90 initiators and 91 sources", left, internal, folded)
+	if len(left) > 11 || len(left) < 5 || !slices.Contains(left, own) {
+		t.Errorf("left are %v, want at most ten with ten targets, and %s", left, own)
 	}
+	if f.Partial.Pane(900).Contacts().Len() != 1 {
+		t.Error("a pane that was not full lost its initiator")
+	}
+	f.Add(flow{src: "203.0.113.250", sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
+	if n := f.Partial.Pane(600).Contacts().Len(); n != len(left)+1 {
+		t.Errorf("%d initiators after one more, want %d", n, len(left)+1)
+	}
+	Evict(0, networks.Internal, f.Partial)
+	for start, want := range map[int64]int{600: 1, 900: 1} {
+		if n := f.Partial.Pane(start).Contacts().Len(); n != want {
+			t.Errorf("pane %d: %d initiators with no room at all, want %d, those of the own networks", start, n, want)
+		}
+	}
+}
+
+// keyOf returns the key of an initiator, found by looking through all.
+func keyOf(c *Contacts, source netip.Addr) []byte {
+	r := contactReader{of: c}
+	for row := range c.Len() {
+		if r.read(row).Source == source {
+			return c.table.Key(row)
+		}
+	}
+	return nil
+}
+
+func TestRetainKeepsRowsWhole(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		table := NewTable(Schema{columns: []merge{sum, sum}, distinct: true})
+		n := rapid.IntRange(0, 300).Draw(rt, "rows")
+		for i := range n {
+			row, _ := table.Row(fmt.Appendf(nil, "key %d", i*i))
+			copy(table.Values(row), []int64{int64(i), -int64(i)})
+			for k := range i % 200 {
+				table.Distinct(row).Insert(uint64(i*1000+k+1) * 0x9E3779B97F4A7C15)
+			}
+		}
+		kept := make(map[int]bool)
+		var rows []int
+		for i := range n {
+			if rapid.Bool().Draw(rt, "keep") {
+				kept[i], rows = true, append(rows, i)
+			}
+		}
+		want := NewTable(table.schema)
+		for i := range n {
+			if kept[i] {
+				row, _ := want.Row(table.Key(i))
+				copy(want.Values(row), table.Values(i))
+				want.sets[row].Merge(table.Distinct(i))
+			}
+		}
+		table.retain(rows)
+		for i := range n {
+			if found := table.Find(fmt.Appendf(nil, "key %d", i*i)) >= 0; found != kept[i] {
+				rt.Fatalf("key %d is found: %v, kept: %v", i*i, found, kept[i])
+			}
+		}
+		row, inserted := table.Row([]byte("new"))
+		if !inserted || table.Distinct(row).Count() != 0 || table.Values(row)[0] != 0 {
+			rt.Fatal("the next row is not a row of zeros")
+		}
+		want.Row([]byte("new"))
+		if !bytes.Equal(table.AppendBinary(nil), want.AppendBinary(nil)) {
+			rt.Fatal("the table differs from one that never had the other rows")
+		}
+	})
 }

@@ -18,7 +18,7 @@ var errBroken = errors.New("broken aggregate")
 // AppendBinary appends the pane's form for a commit or another replica. Equal
 // panes give equal bytes, samples apart: rows go by ascending key.
 func (p *Pane) AppendBinary(b []byte) []byte {
-	b = append(b, codecVersion)
+	b = append(slices.Grow(b, p.encodedSize()), codecVersion)
 	b = binary.AppendUvarint(b, uint64(len(p.views)))
 	for i, t := range p.views {
 		b = appendPart(b, []byte(p.plan.views[i].id))
@@ -27,6 +27,22 @@ func (p *Pane) AppendBinary(b []byte) []byte {
 	b = appendSection(b, p.loads.appendBinary)
 	b = appendSection(b, p.contacts.appendBinary)
 	return appendSection(b, p.logins.table.AppendBinary)
+}
+
+// encodedSize is about how many bytes a large pane takes: growing towards them
+// would take several times as much.
+func (p *Pane) encodedSize() int {
+	const small, target = 4096, 24 // the rest, and a set of one target
+	n := small + p.loads.table.encodedSize() + p.contacts.table.encodedSize() + target*p.contacts.Len() + p.logins.table.encodedSize()
+	for _, t := range p.views {
+		n += t.encodedSize()
+	}
+	return n
+}
+
+// encodedSize takes three bytes a value: a time has five, and a count one or two.
+func (t *Table) encodedSize() int {
+	return len(t.arena) + 3*len(t.values) + 2*t.Len()
 }
 
 // appendSection appends what encode does, with its length before it, so that

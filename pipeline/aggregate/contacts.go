@@ -222,26 +222,3 @@ func (c *Contacts) reset() {
 	c.targets = c.targets[:0]
 	clear(c.samples)
 }
-
-// fold keeps the internal initiators, and of the others the first by records
-// and key.
-func (c *Contacts) fold(keep int, internal func(netip.Addr) bool) {
-	if c.Len() <= keep {
-		return
-	}
-	rows := make([]int, 0, keep)
-	r := contactReader{of: c}
-	for _, row := range c.table.Ranked(c.Len()) {
-		if len(rows) < keep || internal(r.read(row).Source) {
-			rows = append(rows, row)
-		}
-	}
-	to := &Contacts{table: c.table.pick(rows), samples: make(map[int]*Samples)}
-	for at, row := range rows {
-		to.targets = append(to.targets, c.targets[row])
-		if s := c.samples[row]; s != nil {
-			to.samples[at] = s
-		}
-	}
-	*c = *to
-}

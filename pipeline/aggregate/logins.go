@@ -69,6 +69,14 @@ func (l *Logins) All(yield func(Login) bool) {
 	}
 }
 
+// loginSource returns the source in a login's key.
+func loginSource(key []byte) netip.Addr {
+	_, rest, _ := nextPart(key)
+	_, rest, _ = nextPart(rest)
+	source, _, _ := nextPart(rest)
+	return addrPart(source)
+}
+
 // add counts a record when it is of an accepted connection to a login port. A
 // lone SYN is none, and neither is a packet or three without tcp-flags.
 func (l *Logins) add(scratch, place []byte, f *enrich.Flow) []byte {

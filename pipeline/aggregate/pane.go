@@ -1,7 +1,5 @@
 package aggregate
 
-import "net/netip"
-
 // Pane is the aggregate of one span of event time, or of the records that
 // belong to none (then only its views are filled). Panes of the same plan
 // merge; the order does not matter but for samples, which are best effort.
@@ -31,18 +29,6 @@ func (p *Pane) Empty() bool {
 	return p.loads.Len() == 0 && p.contacts.Len() == 0 && p.logins.Len() == 0
 }
 
-// Entries counts the entries that grow with the number of sources: initiators
-// of contacts and keys of ranked views.
-func (p *Pane) Entries() int {
-	n := p.contacts.Len() + p.logins.Len()
-	for i, t := range p.views {
-		if p.plan.views[i].Top > 0 {
-			n += t.Len()
-		}
-	}
-	return n
-}
-
 // room is how many rows the pane's tables have memory for.
 func (p *Pane) room() int {
 	n := p.contacts.table.room() + p.loads.table.room() + p.logins.table.room()
@@ -50,20 +36,6 @@ func (p *Pane) room() int {
 		n += t.room()
 	}
 	return n
-}
-
-func (p *Pane) foldSources(keep int, internal func(netip.Addr) bool) int {
-	before := p.Entries()
-	for i, t := range p.views {
-		if p.plan.views[i].Top > 0 && t.Len() > keep {
-			p.views[i] = t.pick(t.Ranked(keep))
-		}
-	}
-	p.contacts.fold(keep, internal)
-	if p.logins.Len() > keep {
-		p.logins.table = p.logins.table.pick(p.logins.table.Ranked(keep))
-	}
-	return before - p.Entries()
 }
 
 // View returns the pane's table of view i; column 0 counts records, the view's

@@ -2,7 +2,6 @@ package aggregate
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
@@ -99,16 +98,13 @@ func (p *Partial) Take(start int64) *Pane {
 	return pane
 }
 
-// The bounds of what is kept for use again: a few panes of whatever size, and
-// more while they are small. One slice of a file can reach over many panes.
-const (
-	sparePanes = 4
-	spareRows  = 1 << 18
-)
+// spareRows is how many rows the panes that are kept for use again have memory
+// for. One slice of a file can reach over many panes, which are small then.
+const spareRows = 1 << 18
 
 // Recycle gives a pane back whose content is no longer needed, or nil.
 func (p *Partial) Recycle(pane *Pane) {
-	if pane == nil || len(p.spare) >= sparePanes && p.room+pane.room() > spareRows {
+	if pane == nil || p.room+pane.room() > spareRows {
 		return
 	}
 	pane.Reset()
@@ -132,27 +128,6 @@ func (p *Partial) unspare() *Pane {
 func (p *Partial) Empty() bool {
 	c := &p.Counts
 	return len(p.panes) == 0 && p.untimed.Empty() && c.SourceRecords == 0 && c.Flow == [4]int64{} && len(c.Malformed) == 0
-}
-
-// Entries counts the entries that grow with the number of sources.
-func (p *Partial) Entries() int {
-	n := p.untimed.Entries()
-	for _, pane := range p.panes {
-		n += pane.Entries()
-	}
-	return n
-}
-
-// FoldSources cuts every table that grows with the number of outside sources
-// down to its first rows by records and key, and returns how many entries went.
-// The initiators that internal knows, and the keys of views that count totals,
-// all stay.
-func (p *Partial) FoldSources(keep int, internal func(netip.Addr) bool) int {
-	folded := 0
-	for _, pane := range p.panes {
-		folded += pane.foldSources(keep, internal)
-	}
-	return folded
 }
 
 // Merge adds all that o holds; o is not changed. It is associative and

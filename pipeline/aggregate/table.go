@@ -155,7 +155,12 @@ func (t *Table) probe(key []byte, h uint64) (row, slot int) {
 func (t *Table) grow() {
 	n := max(16, len(t.slots)*2)
 	t.slots = make([]uint32, n)
-	mask := uint64(n - 1)
+	t.fill()
+}
+
+// fill puts all rows into the slots, which are empty.
+func (t *Table) fill() {
+	mask := uint64(len(t.slots) - 1)
 	for r, h := range t.hashes {
 		i := h & mask
 		for t.slots[i] != 0 {
@@ -249,15 +254,29 @@ func (t *Table) Ranked(n int) []int {
 	return rows[:min(n, len(rows))]
 }
 
-// pick returns a new table of the given rows, in their order.
-func (t *Table) pick(rows []int) *Table {
-	to := NewTable(t.schema)
-	for _, row := range rows {
-		at, _ := to.Row(t.Key(row))
-		copy(to.Values(at), t.Values(row))
-		if t.schema.distinct {
-			to.sets[at].Merge(&t.sets[row])
+// retain keeps the given rows, which ascend, in their order and drops the others.
+// It takes no memory but for the slots, and gives none back: what comes next
+// fills it.
+func (t *Table) retain(rows []int) {
+	w, end := len(t.schema.columns), 0
+	for at, row := range rows {
+		key := t.Key(row) // starts at or behind end, so it is whole
+		end += copy(t.arena[end:], key)
+		t.ends[at], t.hashes[at] = uint32(end), t.hashes[row]
+		copy(t.values[at*w:at*w+w], t.values[row*w:row*w+w])
+		if t.schema.distinct && at != row {
+			t.sets[at], t.sets[row] = t.sets[row], t.sets[at]
 		}
 	}
-	return to
+	n := len(rows)
+	t.hashes, t.ends, t.arena, t.values = t.hashes[:n], t.ends[:n], t.arena[:end], t.values[:n*w]
+	if t.schema.distinct {
+		for i := n; i < len(t.sets); i++ {
+			t.sets[i].Reset()
+		}
+		t.sets = t.sets[:n]
+	}
+	t.last = -1
+	clear(t.slots)
+	t.fill()
 }

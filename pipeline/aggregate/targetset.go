@@ -235,6 +235,9 @@ func (s *Targets) Each(visit func(Target, Evidence)) {
 func (s *Targets) AllExact() bool { return s.large == nil }
 
 func (s *Targets) sorted() []contact {
+	if len(s.kept) < 2 {
+		return s.kept
+	}
 	kept := slices.Clone(s.kept)
 	slices.SortFunc(kept, func(a, b contact) int {
 		return cmp.Or(bytes.Compare(a.addr[:], b.addr[:]), cmp.Compare(a.port, b.port), cmp.Compare(a.protocol, b.protocol))

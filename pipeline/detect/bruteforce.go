@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +10,7 @@ import (
 	"time"
 )
 
-const bruteForceVersion = "1"
+const bruteForceVersion = "2"
 
 // BruteForceConfig configures the rule bruteforce.
 type BruteForceConfig struct {
@@ -36,7 +37,9 @@ func (c *BruteForceConfig) Validate() error {
 // A health check does that too. It opens a connection and closes it, or reads a
 // banner: some 200 to 400 bytes. A client that gets as far as a password has
 // exchanged keys first, which takes more than 1,000 bytes from it with SSH, RDP
-// and WinRM alike. And what has been as busy in every one of the last twelve
+// and WinRM alike. A pane with less than twice the least number of connections
+// needs a second one in a row, since a script that copies a few dozen files does as
+// much once. And what has been as busy in every one of the last twelve
 // panes, within a fifth, is a machine at its daily work.
 type BruteForce struct {
 	cfg    BruteForceConfig
@@ -44,22 +47,26 @@ type BruteForce struct {
 	ledger ledger
 	habits map[string]*habit
 	stored map[string]bool // habits that Changes has put
-	found  []Finding
+
+	evicted int64
+	found   []Finding
 }
 
 // habit is how often a source came to a port of a host.
 type habit struct {
 	last    int64 // start of the last pane
+	enough  bool  // that one had connections and bytes for a finding
 	run     int   // panes in a row that were as those before
 	mean    float64
 	changed bool
 }
 
 // steadyPanes is how many panes in a row make a habit, steadyWithin how far from
-// its mean a pane may lie, and forgetHabit after how many seconds it is over.
+// its mean a pane may lie, and maxHabits how many are held.
 const (
 	steadyPanes  = 12
 	steadyWithin = 0.2
+	maxHabits    = 65_536
 )
 
 // NewBruteForce returns the rule for panes of this length. The configuration
@@ -85,11 +92,12 @@ func (r *BruteForce) Detect(pane *Pane) []Finding {
 		if l.Allowed {
 			continue
 		}
-		usual := r.usual(l, pane.Start)
+		enough := l.Connections >= int64(r.cfg.MinConnections) && float64(l.Bytes) >= float64(l.Connections)*float64(r.cfg.MinBytes)
+		usual, again := r.usual(l, pane.Start, enough)
 		source := ledgerKey(printable(orDash(l.Account)), printable(orDash(l.VPC)), l.Source.String())
 		switch {
-		case l.Connections < int64(r.cfg.MinConnections) || l.Bytes < l.Connections*int64(r.cfg.MinBytes):
-		case r.ledger.open(source) || !usual:
+		case !enough:
+		case r.ledger.open(source) || !usual && (again || l.Connections >= 2*int64(r.cfg.MinConnections)):
 			r.found = r.ledger.strike(r.found, r.finding(l, pane))
 		}
 	}
@@ -99,20 +107,21 @@ func (r *BruteForce) Detect(pane *Pane) []Finding {
 	return r.found
 }
 
-// usual notes a pane and reports whether it is as the panes before.
-func (r *BruteForce) usual(l *Login, start int64) bool {
+// usual notes a pane and reports whether it is as the panes before, and whether
+// the one before had enough for a finding.
+func (r *BruteForce) usual(l *Login, start int64, enough bool) (usual, again bool) {
 	if l.Connections < int64(r.cfg.MinConnections)/2 {
-		return true // too few to make a habit, or a finding
+		return true, false // too few to make a habit, or a finding
 	}
 	key := fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%d", l.Account, l.VPC, l.Source, l.Host, l.Port)
 	h := r.habits[key]
 	if h == nil || start-h.last > r.pane {
-		r.habits[key] = &habit{last: start, run: 1, mean: float64(l.Connections), changed: true}
-		return false
+		r.habits[key] = &habit{last: start, enough: enough, run: 1, mean: float64(l.Connections), changed: true}
+		return false, false
 	}
 	x := float64(l.Connections)
 	near := math.Abs(x-h.mean) <= max(3, steadyWithin*h.mean)
-	usual := near && h.run >= steadyPanes
+	usual, again = near && h.run >= steadyPanes, h.enough
 	if near {
 		h.run++
 	} else {
@@ -120,16 +129,36 @@ func (r *BruteForce) usual(l *Login, start int64) bool {
 		h.mean = x
 	}
 	h.mean += (x - h.mean) / float64(min(h.run, steadyPanes))
-	h.last, h.changed = start, true
-	return usual
+	h.last, h.enough, h.changed = start, enough, true
+	return usual, again
 }
 
+// forget drops habits that are over, and while there are too many those of the
+// fewest panes, then by key.
 func (r *BruteForce) forget(start int64) {
 	for key, h := range r.habits {
-		if start-h.last > r.pane {
+		if start-h.last >= 2*r.pane {
 			delete(r.habits, key)
 		}
 	}
+	if len(r.habits) <= maxHabits {
+		return
+	}
+	keys := slices.SortedFunc(maps.Keys(r.habits), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.habits[a].run, r.habits[b].run), cmp.Compare(a, b))
+	})
+	for _, key := range keys[:len(keys)-maxHabits] {
+		r.evicted++
+		delete(r.habits, key)
+	}
+}
+
+// TakeEvicted returns how many habits were let go for want of room since the last
+// call.
+func (r *BruteForce) TakeEvicted() int64 {
+	n := r.evicted
+	r.evicted = 0
+	return n
 }
 
 var (
@@ -193,6 +222,7 @@ func (r *BruteForce) Changes(put func(key, value []byte)) {
 		}
 		var e encoder
 		e.fixed(h.last)
+		e.bool(h.enough)
 		e.uint(uint64(h.run))
 		e.float(h.mean)
 		put(append([]byte{habitEntry}, key...), e)
@@ -209,7 +239,7 @@ func (r *BruteForce) Restore(next func() (key, value []byte, ok bool)) error {
 			err = r.ledger.restore(key, value)
 		case len(key) > 0 && key[0] == habitEntry:
 			d := decoder{rest: value}
-			h := &habit{last: d.fixed(), run: int(d.number(math.MaxInt32)), mean: d.float()}
+			h := &habit{last: d.fixed(), enough: d.bool(), run: int(d.number(math.MaxInt32)), mean: d.float()}
 			err = d.end("habit")
 			r.habits[string(key[1:])] = h
 			r.stored[string(key[1:])] = true

@@ -60,7 +60,7 @@ func TestConfigKeys(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(text), &rules); err != nil {
 		t.Fatal(err)
 	}
-	if rules.Spike.Profile != Sensitive || rules.Spike.MinCounts != 60 || rules.Internal.MinFailed != 12 ||
+	if rules.Spike.Profile != Sensitive || rules.Spike.MinCounts != DefaultSpike().MinCounts || rules.Internal.MinFailed != 12 ||
 		rules.Internal.SweepHosts != 25 || rules.External.MinFailedHour != 500 || rules.External.MinFailed != 100 {
 		t.Errorf("read as %+v", rules)
 	}

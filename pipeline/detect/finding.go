@@ -135,6 +135,7 @@ type Finding struct {
 	Lines       []string    `json:"lines,omitempty"`
 	CloseReason CloseReason `json:"close_reason,omitempty"`
 	Queries     Queries     `json:"queries"`
+	Trimmed     []string    `json:"trimmed,omitempty"` // what it lacks for want of room: see Trim
 }
 
 // Analytic names the test behind a finding.

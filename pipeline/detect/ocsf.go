@@ -70,7 +70,7 @@ func (f *Finding) ocsf(p Product, processed time.Time) *ocsfFinding {
 		Resources:   f.ocsfResources(),
 		Unmapped: ocsfUnmapped{
 			DedupKey: f.DedupKey(), IncidentSeq: f.Seq,
-			Queries: ocsfQueries(f.Queries),
+			Queries: ocsfQueries(f.Queries), Trimmed: f.Trimmed,
 		},
 	}
 	o.StatusID, o.Status = f.Activity.ocsfStatus()

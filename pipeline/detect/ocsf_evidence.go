@@ -77,7 +77,7 @@ func (f *Finding) ocsfSpike() ([]ocsfEvidence, []ocsfObservable) {
 	for _, p := range e.TopPorts {
 		data.TopPorts = append(data.TopPorts, ocsfTopPort{p.Port, protocolName(p.Protocol), p.Records, p.Error})
 	}
-	dst := &ocsfEndpoint{IP: e.TargetAddr, InterfaceUID: e.Interface, InstanceUID: e.Instance, VPCUID: known(f.Scope)}
+	dst := &ocsfEndpoint{IP: address(e.TargetAddr), InterfaceUID: e.Interface, InstanceUID: e.Instance, VPCUID: known(f.Scope)}
 	inbound := &ocsfConnection{DirectionID: 1, Direction: "Inbound"}
 	return []ocsfEvidence{{nil, dst, inbound, data}},
 		[]ocsfObservable{{"resources[0].name", observableResource, "Resource UID", e.Interface}}
@@ -100,6 +100,14 @@ func (m *MeasureEvidence) ocsf() ocsfMeasure {
 		o.Ratio = &ratio
 	}
 	return o
+}
+
+// address leaves out what is none: the schema promises one.
+func address(s string) string {
+	if _, err := netip.ParseAddr(s); err != nil {
+		return ""
+	}
+	return s
 }
 
 // known leaves out the dash that stands for what no record told.

@@ -213,6 +213,7 @@ type ocsfUnmapped struct {
 	DedupKey    string      `json:"dedup_key"`
 	IncidentSeq int         `json:"incident_seq"`
 	CloseReason *string     `json:"close_reason"`
+	Trimmed     []string    `json:"trimmed,omitempty"`
 	Queries     ocsfQueries `json:"queries"`
 }
 

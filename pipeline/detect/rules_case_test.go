@@ -49,7 +49,9 @@ func (c *ruleCase) next(change func(*Pane)) *ruleCase {
 	if change != nil {
 		change(p)
 	}
-	for _, f := range c.rule.Detect(p) {
+	found := c.rule.Detect(p)
+	conforms(c.t, found)
+	for _, f := range found {
 		c.found = append(c.found, f)
 		c.events = append(c.events, eventLine(&f))
 	}
@@ -121,7 +123,7 @@ func (c *ruleCase) whole() {
 
 const data = connected | aggregate.Data
 
-func slowRule() Detector { return NewScanSlow(DefaultScanSlow(), 5*time.Minute) }
+func slowRule() Detector { return NewScanSlow(DefaultScanSlow(), 9, 5*time.Minute) }
 
 func TestSlowScans(t *testing.T) {
 	const perHour = 12 // panes
@@ -180,7 +182,7 @@ func TestSlowScans(t *testing.T) {
 func TestSlowScansLetGoOfTheLeastSuspicious(t *testing.T) {
 	cfg := DefaultScanSlow()
 	cfg.Targets = 1000
-	rule := NewScanSlow(cfg, 5*time.Minute)
+	rule := NewScanSlow(cfg, 9, 5*time.Minute)
 	c := &ruleCase{t: t, rule: rule, make: func() Detector { return rule }}
 	var all []tries
 	for i := range 200 {
@@ -309,53 +311,6 @@ func TestSessionsAfterAScan(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { inBothLives(t, successRule, func(c *ruleCase) { story(c); c.want() }) })
 	}
-}
-
-func forceRule() Detector { return NewBruteForce(DefaultBruteForce(), 5*time.Minute) }
-
-// logins feeds one pane with connections of one source to port 22.
-func (c *ruleCase) logins(source string, connections, bytesEach int64, change ...func(*Login)) *ruleCase {
-	c.t.Helper()
-	a := netip.MustParseAddr(source)
-	l := Login{Internal: a.IsPrivate(), Login: aggregate.Login{
-		Account: "111122223333", VPC: "vpc-0abc", Source: a, Host: netip.MustParseAddr("10.0.9.1"), Port: 22,
-		Connections: connections, Records: connections, Packets: 12 * connections, Bytes: bytesEach * connections,
-		First: startOf(c.pane), Last: startOf(c.pane) + 299,
-	}}
-	for _, f := range change {
-		f(&l)
-	}
-	return c.next(func(p *Pane) { p.Logins = []Login{l} })
-}
-
-func TestBruteForce(t *testing.T) {
-	inBothLives(t, forceRule, func(c *ruleCase) {
-		c.logins(outsider, 29, 1800).want()
-		c.logins(outsider, 30, 1800).want("p1 create medium #1 uid=p1 bruteforce,SSH")
-		c.whole()
-		c.logins(outsider, 45, 1800).logins(outsider, 60, 1800).want()
-		c.logins(outsider, 60, 1800).want("p4 update medium #2 uid=p1 bruteforce,SSH")
-		c.quiet(3).want("p7 close medium #3 uid=p1 bruteforce,SSH quiet")
-	})
-	inBothLives(t, forceRule, func(c *ruleCase) {
-		c.logins(insider, 40, 1800).want("p0 create high #1 uid=p0 bruteforce,SSH")
-	})
-	inBothLives(t, forceRule, func(c *ruleCase) { // a health check: opened and closed, or a banner read
-		for range 30 {
-			c.logins(insider, 50, 260)
-		}
-		c.want()
-	})
-	inBothLives(t, forceRule, func(c *ruleCase) { // what comes as often every pane is no attack after an hour
-		for range 13 {
-			c.logins(outsider, 20, 1800)
-		}
-		c.logins(outsider, 23, 1800).logins(outsider, 24, 1800).want()
-		c.logins(outsider, 90, 1800).want("p15 create medium #1 uid=p15 bruteforce,SSH")
-	})
-	inBothLives(t, forceRule, func(c *ruleCase) {
-		c.logins(outsider, 400, 1800, func(l *Login) { l.Allowed = true }).want()
-	})
 }
 
 func TestCeilings(t *testing.T) {

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,7 +14,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
-const distributedVersion = "1"
+const distributedVersion = "2"
 
 // ScanDistributedConfig configures the rule scan.distributed.
 type ScanDistributedConfig struct {
@@ -45,6 +46,10 @@ const usualPorts = 3
 // usual is learned for each host, since every public address gets probes all the
 // time: a moving average with a half-life of one hour, over at least twelve
 // panes.
+//
+// A SYN that waits for an answer counts as failed at once: what answers a pane
+// later is no more than the ports that the host has open, and those are few beside
+// the fifty that make a finding.
 type ScanDistributed struct {
 	cfg    ScanDistributedConfig
 	pane   int64
@@ -53,8 +58,11 @@ type ScanDistributed struct {
 	hosts  map[hostKey]*probed
 	first  int64 // start of the first pane of all
 	saved  bool  // Changes has put it
-	last   int64
-	found  []Finding
+	// deleted are hosts whose entry Changes has to delete.
+	deleted map[hostKey]bool
+	evicted int64
+	last    int64
+	found   []Finding
 }
 
 type hostKey struct {
@@ -91,7 +99,7 @@ func NewScanDistributed(cfg ScanDistributedConfig, pane time.Duration) *ScanDist
 	seconds := int64(pane / time.Second)
 	return &ScanDistributed{
 		cfg: cfg, pane: seconds, rate: learningRates(seconds).level, ledger: newLedger(seconds, quietPanes),
-		hosts: make(map[hostKey]*probed), first: math.MaxInt64, last: math.MinInt64,
+		hosts: make(map[hostKey]*probed), deleted: make(map[hostKey]bool), first: math.MaxInt64, last: math.MinInt64,
 	}
 }
 
@@ -176,9 +184,9 @@ func (a *attempt) note(source netip.Addr, targets int64) {
 
 func (r *ScanDistributed) judge(key hostKey, a *attempt, l *Load, pane *Pane) {
 	h := r.hosts[key]
-	if h == nil {
-		// It got nothing since the rule began to look.
-		h = &probed{last: min(pane.Start, r.first-r.pane)}
+	if h == nil || pane.Start-h.last > forgetAfter {
+		// It got nothing since the rule began to look, or for a week.
+		h = &probed{last: min(pane.Start, r.first-r.pane), stored: h != nil && h.stored}
 		r.hosts[key] = h
 	}
 	if gap := (pane.Start-h.last)/r.pane - 1; gap > 0 { // panes without any
@@ -209,17 +217,46 @@ func (r *ScanDistributed) least(h *probed) float64 {
 	return float64(r.cfg.MinPorts)
 }
 
-// forget drops hosts that got nothing for a week, once a day.
+// maxProbed is how many hosts are held: as many as there are own addresses in all
+// but the greatest networks.
+const maxProbed = 65_536
+
+// forget drops hosts that got nothing for a week, once a day, and while there are
+// too many those that got nothing for longest, then by key.
 func (r *ScanDistributed) forget(start int64) {
 	const day = 24 * 3600
-	if r.last == math.MinInt64 || start/day == r.last/day {
-		return
-	}
-	for _, h := range r.hosts {
-		if start-h.last > forgetAfter {
-			h.seen, h.mean, h.changed = -1, 0, true // Changes deletes it
+	if r.last != math.MinInt64 && start/day != r.last/day {
+		for key, h := range r.hosts {
+			if start-h.last > forgetAfter {
+				r.drop(key)
+			}
 		}
 	}
+	if len(r.hosts) <= maxProbed {
+		return
+	}
+	keys := slices.SortedFunc(maps.Keys(r.hosts), func(a, b hostKey) int {
+		return cmp.Or(cmp.Compare(r.hosts[a].last, r.hosts[b].last), a.compare(&b))
+	})
+	for _, key := range keys[:len(keys)-maxProbed] {
+		r.evicted++
+		r.drop(key)
+	}
+}
+
+func (r *ScanDistributed) drop(key hostKey) {
+	if r.hosts[key].stored {
+		r.deleted[key] = true
+	}
+	delete(r.hosts, key)
+}
+
+// TakeEvicted returns how many hosts were let go for want of room since the last
+// call.
+func (r *ScanDistributed) TakeEvicted() int64 {
+	n := r.evicted
+	r.evicted = 0
+	return n
 }
 
 func (r *ScanDistributed) finding(key hostKey, a *attempt, h *probed, l *Load, pane *Pane) *strike {
@@ -281,20 +318,19 @@ func (r *ScanDistributed) Changes(put func(key, value []byte)) {
 		put([]byte{lastEntry}, e)
 		r.saved = true
 	}
-	keys := slices.SortedFunc(maps.Keys(r.hosts), func(a, b hostKey) int { return a.compare(&b) })
-	for _, key := range keys {
+	byKey := func(a, b hostKey) int { return a.compare(&b) }
+	for _, key := range slices.SortedFunc(maps.Keys(r.deleted), byKey) {
+		if r.hosts[key] == nil {
+			put((&sourceKey{key.account, key.vpc, key.addr}).entry(usualEntry), nil)
+		}
+	}
+	clear(r.deleted)
+	for _, key := range slices.SortedFunc(maps.Keys(r.hosts), byKey) {
 		h := r.hosts[key]
 		if !h.changed {
 			continue
 		}
 		k := (&sourceKey{key.account, key.vpc, key.addr}).entry(usualEntry)
-		if h.seen < 0 {
-			delete(r.hosts, key)
-			if h.stored {
-				put(k, nil)
-			}
-			continue
-		}
 		var e encoder
 		e.float(h.mean)
 		e.uint(uint64(h.seen))

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
 // The sizes that bound memory are counted in targets. A set that is no longer
@@ -32,6 +34,20 @@ func (s *Scan) evict() {
 		}
 	}
 	s.ceiling = s.nextCeiling()
+}
+
+// crowdShare is the part of the table that sources of which a pane shows little
+// may fill.
+const crowdShare = 4
+
+// refuses reports whether a visit of a source that is not held is evicted before
+// it is taken: when a part of the table is full, those that would be slight even
+// if nothing of theirs was ever answered. In a flood they are nearly all, and
+// would be the first to go when the table is full; until then, keeping and
+// committing them takes more memory than all else.
+func (s *Scan) refuses(o *aggregate.Outcomes) bool {
+	return s.held >= s.rule.sources/crowdShare && o.Failed+o.Answered+o.Pending < s.least &&
+		(s.rule.sweep == 0 || o.Unknown == 0)
 }
 
 // nextCeiling leaves room for half as much again as there is, so that a flood

@@ -51,7 +51,7 @@ func TestScanLarge(t *testing.T) {
 	})
 	t.Run("outside, over an hour", func(t *testing.T) {
 		c := externalCase(t)
-		for i := range 12 {
+		for i := range 12 { // no two panes have 100, whatever the estimate
 			c.next(try(outsider, rejected, ports("10.0.7.42", 1+40*i, 40)))
 		}
 		if len(c.found) == 0 || c.found[0].Activity != Create {

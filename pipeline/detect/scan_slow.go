@@ -3,6 +3,7 @@ package detect
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
-const slowVersion = "1"
+const slowVersion = "2"
 
 // ScanSlowConfig configures the rule scan.slow.
 type ScanSlowConfig struct {
@@ -36,9 +37,6 @@ func (c *ScanSlowConfig) Validate() error {
 
 const (
 	slowWindow = 24 * 3600 // seconds that are looked back
-	// fastHour is how many targets failing within an hour are scan.internal's
-	// matter: they are not counted here, so that one scan pages once.
-	fastHour = 9
 	// slowTargets is how many targets of a source are held: enough to decide.
 	slowTargets = 512
 	// slowQuiet is how many panes without a new failed target end an incident:
@@ -49,10 +47,13 @@ const (
 // ScanSlow is the rule scan.slow: over a day a host of our own fails at many
 // distinct targets in the own networks, never so many in an hour that
 // scan.internal would say so.
-// The test is that of Scan, over hours instead of panes: a target that answered
-// once in the day is never counted as scanned.
+// The test is that of Scan, over a day instead of an hour: a target that answered
+// once in the day is never counted as scanned, and a SYN without an answer has one
+// more pane to get it. Failures in any hour that scan.internal finds a scan in are
+// not counted, so that one scan pages once.
 type ScanSlow struct {
 	cfg     ScanSlowConfig
+	fast    int // failures in an hour that are scan.internal's matter, 0 when there is no such rule
 	pane    int64
 	ledger  ledger
 	sources map[sourceKey]*slowSource
@@ -75,18 +76,20 @@ type slowSource struct {
 
 // slowTarget is one target of a day.
 type slowTarget struct {
-	hour     int64 // in which it was first seen to fail, or last to answer
-	seen     int64 // the last in which it was contacted
+	at       int64 // start of the pane in which it first failed, or last answered
+	seen     int64 // the last hour in which it was contacted
+	waits    bool  // its SYN in the pane at may still be answered
 	answered bool
 	rejected bool
 }
 
-// NewScanSlow returns the rule for panes of this length. The configuration must
-// be valid.
-func NewScanSlow(cfg ScanSlowConfig, pane time.Duration) *ScanSlow {
+// NewScanSlow returns the rule for panes of this length. fast is min_failed of
+// scan.internal, or 0 when that rule is off and bursts are nobody else's matter.
+// The configuration must be valid.
+func NewScanSlow(cfg ScanSlowConfig, fast int, pane time.Duration) *ScanSlow {
 	seconds := int64(pane / time.Second)
 	return &ScanSlow{
-		cfg: cfg, pane: seconds, ledger: newLedger(seconds, int(slowQuiet*300/max(seconds, 300))+1),
+		cfg: cfg, fast: fast, pane: seconds, ledger: newLedger(seconds, int(slowQuiet*300/max(seconds, 300))+1),
 		sources: make(map[sourceKey]*slowSource), last: math.MinInt64,
 	}
 }
@@ -96,7 +99,7 @@ func (r *ScanSlow) Name() string { return "scan.slow" }
 
 // Version tells apart states that can't be read as one another's.
 func (r *ScanSlow) Version() string {
-	return fmt.Sprintf("%s pane=%d min_failed=%d alpha=%g targets=%d", slowVersion, r.pane, r.cfg.MinFailed, r.cfg.Alpha, r.cfg.Targets)
+	return fmt.Sprintf("%s pane=%d fast=%d min_failed=%d alpha=%g targets=%d", slowVersion, r.pane, r.fast, r.cfg.MinFailed, r.cfg.Alpha, r.cfg.Targets)
 }
 
 // TakeEvicted returns how many targets were let go for want of room since the
@@ -127,7 +130,7 @@ func (r *ScanSlow) Detect(pane *Pane) []Finding {
 		if !s.fresh || s.gone {
 			continue
 		}
-		s.fresh = false
+		s.fresh = s.settle(pane.Start)
 		if st := r.judge(key, s, pane); st != nil {
 			going[st.ledgerKey()] = true
 			r.found = r.ledger.strike(r.found, st)
@@ -144,13 +147,13 @@ func (r *ScanSlow) take(c *Contact, pane *Pane) {
 	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
 	s := r.sources[key]
 	if s != nil && s.gone { // it comes back before its entry was deleted
-		*s = slowSource{targets: make(map[aggregate.Target]*slowTarget), first: c.First, stored: s.stored}
+		*s = slowSource{targets: make(map[aggregate.Target]*slowTarget), first: c.First, stored: s.stored, changed: true}
 	}
-	h := pane.Start / hour
-	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+	h, took := pane.Start/hour, false
+	for t, e := range inOrder(c.Targets) {
 		o := e.Outcome(t.Protocol)
 		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !pane.own(t.Addr) {
-			return
+			continue
 		}
 		if s == nil {
 			s = &slowSource{targets: make(map[aggregate.Target]*slowTarget), first: c.First}
@@ -161,27 +164,58 @@ func (r *ScanSlow) take(c *Contact, pane *Pane) {
 		switch {
 		case have == nil && len(s.targets) >= slowTargets:
 			r.evicted++
-			return
+			continue
 		case have == nil:
-			have = &slowTarget{hour: h, answered: answered, rejected: e&aggregate.Rejected != 0}
+			have = &slowTarget{at: pane.Start, seen: h, waits: o == aggregate.Pending, answered: answered, rejected: e&aggregate.Rejected != 0}
 			s.targets[t] = have
 			r.size++
+			took = true
 			s.fresh = s.fresh || !answered
-		case answered:
-			have.answered, have.hour = true, h
+		case answered && (!have.answered || have.seen != h):
+			have.answered, have.waits, have.at = true, false, pane.Start
+			took = true
 		}
 		if have.seen != h {
-			have.seen, s.changed = h, true
+			have.seen, took = h, true
 		}
-	})
-	if s == nil {
+	}
+	if !took { // what it came to is known, and the state as it was
 		return
 	}
+	s.changed = true
 	s.records += c.Records
 	s.last = max(s.last, c.Last)
 	s.about = about{region: c.Region, iface: c.Interface, instance: c.Instance}
 	if c.Samples != nil {
 		s.about.samples = c.Samples.Samples()
+	}
+}
+
+// settle ends the waiting of targets whose SYN was seen before the pane that
+// starts at start, and reports whether others wait.
+func (s *slowSource) settle(start int64) (waiting bool) {
+	for _, t := range s.targets {
+		switch {
+		case t.waits && t.at < start:
+			t.waits, s.changed = false, true
+		case t.waits:
+			waiting = true
+		}
+	}
+	return waiting
+}
+
+// inOrder yields the targets of a set, at most 128 of them, by ascending address,
+// port and protocol: what a full table takes must not depend on a map's order.
+func inOrder(set *aggregate.Targets) iter.Seq2[aggregate.Target, aggregate.Evidence] {
+	evidence := make(map[aggregate.Target]aggregate.Evidence)
+	set.Each(func(t aggregate.Target, e aggregate.Evidence) { evidence[t] = e })
+	return func(yield func(aggregate.Target, aggregate.Evidence) bool) {
+		for _, t := range slices.SortedFunc(maps.Keys(evidence), func(a, b aggregate.Target) int { return compareTargets(&a, &b) }) {
+			if !yield(t, evidence[t]) {
+				return
+			}
+		}
 	}
 }
 
@@ -252,12 +286,8 @@ func (r *ScanSlow) evict() {
 
 // judge tests a source's last day, or returns nil.
 func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
-	perHour := make(map[int64]int)
-	for _, t := range s.targets {
-		if !t.answered {
-			perHour[t.hour]++
-		}
-	}
+	bound := math.Log(1 / r.cfg.Alpha)
+	bursts := s.bursts(r.fast, bound)
 	j := &judgement{exact: true, scale: 1, crossed: pane.Start}
 	from := int64(math.MaxInt64)
 	for target, t := range s.targets {
@@ -266,10 +296,10 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 			j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Answered})
 			continue
 		}
-		if perHour[t.hour]+max(perHour[t.hour-1], perHour[t.hour+1]) >= fastHour {
-			continue // a burst: scan.internal's
+		if t.waits || bursts[t.at] {
+			continue
 		}
-		from = min(from, t.hour)
+		from = min(from, t.at)
 		j.failed++
 		if t.rejected {
 			j.rejected++
@@ -279,7 +309,6 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 		j.targets = append(j.targets, settled{Target: target, outcome: aggregate.Failed, rejected: t.rejected, synOnly: !t.rejected})
 	}
 	j.score = float64(j.failed-j.answered) * scanWeight
-	bound := math.Log(1 / r.cfg.Alpha)
 	if j.failed < r.cfg.MinFailed || j.score < bound {
 		return nil
 	}
@@ -287,7 +316,7 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 	e := &ScanEvidence{
 		Source: key.addr, Internal: true, Interface: printable(s.about.iface), Instance: printable(s.about.instance), Exact: true,
 		Failed: j.failed, Answered: j.answered, Rejected: j.rejected, SynOnly: j.synOnly,
-		WindowStart: from * hour, WindowSeconds: pane.End - from*hour, RuleWindowSeconds: slowWindow,
+		WindowStart: from, WindowSeconds: pane.End - from, RuleWindowSeconds: slowWindow,
 		Score: j.score, Threshold: bound, MinFailed: r.cfg.MinFailed, Alpha: r.cfg.Alpha,
 	}
 	e.describe(j)
@@ -308,6 +337,45 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 		f.Lines = printableAll(s.about.samples.Lines)
 	}
 	return &strike{Finding: f, strength: float64(j.failed), crossed: pane.Start}
+}
+
+// bursts returns the panes, by start, that lie in an hour with as many failures as
+// scan.internal asks for, and by its test more than answers.
+func (s *slowSource) bursts(fast int, bound float64) map[int64]bool {
+	if fast == 0 {
+		return nil
+	}
+	type outcomes struct{ failed, answered int }
+	at := make(map[int64]outcomes)
+	for _, t := range s.targets {
+		o := at[t.at]
+		switch {
+		case t.answered:
+			o.answered++
+		case !t.waits:
+			o.failed++
+		}
+		at[t.at] = o
+	}
+	starts := slices.Sorted(maps.Keys(at))
+	bursts := make(map[int64]bool)
+	var sum outcomes
+	oldest := 0
+	for i, start := range starts {
+		sum.failed += at[start].failed
+		sum.answered += at[start].answered
+		for starts[oldest] <= start-hour {
+			sum.failed -= at[starts[oldest]].failed
+			sum.answered -= at[starts[oldest]].answered
+			oldest++
+		}
+		if sum.failed >= fast && float64(sum.failed-sum.answered)*scanWeight >= bound {
+			for _, b := range starts[oldest : i+1] {
+				bursts[b] = true
+			}
+		}
+	}
+	return bursts
 }
 
 func compareTargets(a, b *aggregate.Target) int {
@@ -358,8 +426,9 @@ func (s *slowSource) encode() []byte {
 	for _, t := range targets {
 		have := s.targets[t]
 		e.target(t)
-		e.int(have.hour)
+		e.int(have.at)
 		e.int(have.seen)
+		e.bool(have.waits)
 		e.bool(have.answered)
 		e.bool(have.rejected)
 	}
@@ -395,7 +464,8 @@ func (r *ScanSlow) restore(key, value []byte) error {
 		s.records, s.first, s.last = d.int(), d.int(), d.int()
 		for range d.number(slowTargets + 1) {
 			t := d.target()
-			s.targets[t] = &slowTarget{hour: d.int(), seen: d.int(), answered: d.bool(), rejected: d.bool()}
+			s.targets[t] = &slowTarget{at: d.int(), seen: d.int(), waits: d.bool(), answered: d.bool(), rejected: d.bool()}
+			s.fresh = s.fresh || s.targets[t].waits
 			if d.broken {
 				break
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
-const successVersion = "1"
+const successVersion = "2"
 
 // ScanSuccessConfig configures the rule scan.success.
 type ScanSuccessConfig struct {
@@ -70,9 +70,15 @@ type scanner struct {
 	gone     bool
 }
 
+func newScanner(internal bool) *scanner {
+	set := func() map[aggregate.Target]bool { return make(map[aggregate.Target]bool) }
+	return &scanner{targets: make(map[aggregate.Target]fate), hosts: set(), open: set(), known: set(), internal: internal}
+}
+
 // fate is what became of a target in the last hour.
 type fate struct {
 	pane     int64 // start of the last pane with it
+	waits    int64 // start of the pane of its first SYN when nothing else was seen there, or 0
 	answered bool  // in any of them
 	own      bool  // it is in the own networks
 }
@@ -146,24 +152,28 @@ func (r *ScanSuccess) look(c *Contact, pane *Pane) *strike {
 	s := r.sources[key]
 	o := c.Targets.Tally()
 	failing := o.Failed + o.Pending
-	if s == nil && (failing == 0 || !c.Internal && failing < r.cfg.MinFailed) {
-		return nil
-	}
-	if s == nil {
-		s = &scanner{targets: make(map[aggregate.Target]fate), hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool), open: make(map[aggregate.Target]bool), internal: c.Internal}
+	if known := s != nil && !s.gone; !known {
+		if failing == 0 || !c.Internal && failing < r.cfg.MinFailed {
+			return nil
+		}
+		fresh := newScanner(c.Internal)
+		fresh.stored = s != nil && s.stored // it comes back before its entry was deleted
+		s = fresh
 		r.sources[key] = s
 	}
 	if failing > 0 {
 		s.seen, s.changed = pane.Start, true
 	}
+	suspect := false
 	if s.since == 0 {
 		s.meet(c, pane)
-		if s.scans(r.cfg.MinFailed) {
+		suspect = s.scans(r.cfg.MinFailed, math.MaxInt64)
+		if suspect && s.scans(r.cfg.MinFailed, pane.Start) {
 			s.since, s.changed = pane.Start, true
 			s.targets = make(map[aggregate.Target]fate)
 		}
 	}
-	return r.sessions(key, s, c, pane)
+	return r.sessions(key, s, c, pane, suspect)
 }
 
 // meet takes a pane's targets into those of the last hour.
@@ -174,29 +184,36 @@ func (s *scanner) meet(c *Contact, pane *Pane) {
 			s.changed = true
 		}
 	}
-	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+	for t, e := range inOrder(c.Targets) {
 		o := e.Outcome(t.Protocol)
 		have, known := s.targets[t]
 		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !known && len(s.targets) >= successTargets {
-			return
+			continue
 		}
 		have.pane, have.answered, have.own = pane.Start, have.answered || o == aggregate.Answered, pane.own(t.Addr)
+		if !known && o == aggregate.Pending {
+			have.waits = pane.Start
+		} else if o == aggregate.Failed {
+			have.waits = 0
+		}
 		s.targets[t], s.changed = have, true
-	})
+	}
 }
 
 // scans reports whether the targets of the last hour make a scan, inside the own
-// networks or outside.
-func (s *scanner) scans(least int) bool {
+// networks or outside. A SYN in the pane that starts at now has one more pane to be
+// answered and counts as nothing yet.
+func (s *scanner) scans(least int, now int64) bool {
 	var failed, answered [2]int
 	for _, f := range s.targets {
 		side := 0
 		if f.own {
 			side = 1
 		}
-		if f.answered {
+		switch {
+		case f.answered:
 			answered[side]++
-		} else {
+		case f.waits != now:
 			failed[side]++
 		}
 	}
@@ -209,25 +226,26 @@ func (s *scanner) scans(least int) bool {
 }
 
 // sessions notes what a contact's targets came to, and returns the session that
-// is news, if there is one.
-func (r *ScanSuccess) sessions(key sourceKey, s *scanner, c *Contact, pane *Pane) *strike {
+// is news, if there is one. What a suspect, whose SYNs wait for answers, has data
+// with does not count as met before it scanned: when they fail it was a scan.
+func (r *ScanSuccess) sessions(key sourceKey, s *scanner, c *Contact, pane *Pane, suspect bool) *strike {
 	var news []aggregate.Target
-	c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
+	for t, e := range inOrder(c.Targets) {
 		switch o := e.Outcome(t.Protocol); {
 		case o == aggregate.Failed || o == aggregate.Pending:
 			s.note(s.hosts, aggregate.Target{Addr: t.Addr})
 			s.note(s.hosts, aggregate.Target{Port: t.Port, Protocol: t.Protocol})
 		case o == aggregate.Answered && e&aggregate.Data != 0:
-			if s.since == 0 {
-				s.note(s.known, t)
-			} else if !s.known[t] {
+			switch {
+			case s.since != 0 && !s.known[t]:
 				news = append(news, t)
+			case s.since == 0 && !suspect:
+				s.note(s.known, t)
 			}
-		case o == aggregate.Answered && s.since != 0:
+		case o == aggregate.Answered && (s.since != 0 || suspect):
 			s.note(s.open, t)
 		}
-	})
-	slices.SortFunc(news, func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
+	}
 	for _, t := range news {
 		recent := pane.Start-s.seen <= hour
 		scanned := s.hosts[aggregate.Target{Addr: t.Addr}] || s.hosts[aggregate.Target{Port: t.Port, Protocol: t.Protocol}]
@@ -248,6 +266,9 @@ func (s *scanner) note(set map[aggregate.Target]bool, t aggregate.Target) {
 // and failed at nothing for an hour.
 func (r *ScanSuccess) expire(start int64) {
 	for key, s := range r.sources {
+		if s.gone {
+			continue
+		}
 		if age := start - s.seen; age > successMemory || s.since == 0 && age > hour {
 			r.drop(key)
 		}
@@ -256,9 +277,7 @@ func (r *ScanSuccess) expire(start int64) {
 
 func (r *ScanSuccess) drop(key sourceKey) {
 	if s := r.sources[key]; s.stored {
-		s.gone = true
-		s.hosts, s.known, s.open, s.since, s.seen = make(map[aggregate.Target]bool), make(map[aggregate.Target]bool), make(map[aggregate.Target]bool), 0, 0
-		s.targets = make(map[aggregate.Target]fate)
+		*s = scanner{gone: true, stored: true} // Changes deletes it
 		return
 	}
 	delete(r.sources, key)
@@ -353,12 +372,12 @@ func (r *ScanSuccess) Changes(put func(key, value []byte)) {
 	for _, key := range keys {
 		s := r.sources[key]
 		switch {
-		case s.gone && s.seen == 0:
+		case s.gone:
 			put(key.entry(scannerEntry), nil)
 			delete(r.sources, key)
 		case s.changed:
 			put(key.entry(scannerEntry), s.encode())
-			s.changed, s.stored, s.gone = false, true, false
+			s.changed, s.stored = false, true
 		}
 	}
 }
@@ -374,6 +393,7 @@ func (s *scanner) encode() []byte {
 		f := s.targets[t]
 		e.target(t)
 		e.int(f.pane)
+		e.int(f.waits)
 		e.bool(f.answered)
 		e.bool(f.own)
 	}
@@ -410,11 +430,11 @@ func (r *ScanSuccess) restore(key, value []byte) error {
 		return err
 	}
 	d := decoder{rest: value}
-	s := &scanner{internal: d.bool(), since: d.int(), seen: d.int(), stored: true,
-		targets: make(map[aggregate.Target]fate), hosts: make(map[aggregate.Target]bool), known: make(map[aggregate.Target]bool), open: make(map[aggregate.Target]bool)}
+	s := newScanner(d.bool())
+	s.since, s.seen, s.stored = d.int(), d.int(), true
 	for range d.number(successTargets + 1) {
 		t := d.target()
-		s.targets[t] = fate{pane: d.int(), answered: d.bool(), own: d.bool()}
+		s.targets[t] = fate{pane: d.int(), waits: d.int(), answered: d.bool(), own: d.bool()}
 	}
 	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known, s.open} {
 		for range d.number(2*successHosts + 1) {

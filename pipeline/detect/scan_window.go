@@ -69,6 +69,11 @@ func (s *Scan) take(c *Contact, start int64) {
 	if s.slight(&o) && (len(s.sources) == 0 || s.sources[key] == nil) {
 		return
 	}
+	if s.refuses(&o) && s.sources[key] == nil {
+		s.evicted++
+		s.outcomes.Failed += int64(o.Pending) // as of those that are evicted while they wait
+		return
+	}
 	v := &visit{
 		start: start,
 		first: c.First, last: c.Last, records: c.Records,

@@ -24,7 +24,10 @@ type Report struct {
 	False         map[string]*Rate `json:"false_findings"` // by severity
 	ByRule        map[string]int   `json:"findings_by_rule"`
 	Precision     *float64         `json:"precision"` // of the findings of Low or above; null when there is none
-	PeakMemory    int64            `json:"peak_memory_bytes,omitempty"`
+	// Urgent is the delay in seconds of fast scans and of floods of ten times and
+	// more, put together; nil where arrivals are not known.
+	Urgent     *Quantiles `json:"urgent_delay_seconds,omitempty"`
+	PeakMemory int64      `json:"peak_memory_bytes,omitempty"`
 }
 
 // Group is every instance of one kind of scenario.
@@ -41,6 +44,7 @@ type Group struct {
 	Seconds   *Quantiles `json:"delay_seconds,omitempty"` // after the last record needed arrived
 	Examples  []string   `json:"examples,omitempty"`      // of misses, or of what was reported
 
+	urgent          bool
 	delays, seconds []float64
 }
 
@@ -168,6 +172,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		precision = fmt.Sprintf("%.3f", *r.Precision)
 	}
 	fmt.Fprintf(b, "\nPrecision of findings at Low or above: %s\nFindings by rule: %s\n", precision, counts(r.ByRule))
+	if r.Urgent != nil {
+		fmt.Fprintf(b, "Fast scans and floods from x10 on: %.0f s after the last record needed (p95 %.0f)\n", r.Urgent.Median, r.Urgent.P95)
+	}
 	r.legend(b)
 	if r.PeakMemory > 0 {
 		fmt.Fprintf(b, "Peak memory: %d MiB\n", r.PeakMemory>>20)

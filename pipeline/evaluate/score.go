@@ -181,10 +181,15 @@ func Of(runs []Run) *Report {
 		share := float64(right) / float64(all)
 		r.Precision = &share
 	}
+	var seconds []float64
 	for _, g := range groups {
+		if g.urgent {
+			seconds = append(seconds, g.seconds...)
+		}
 		g.finish()
 		r.Scenarios = append(r.Scenarios, *g)
 	}
+	r.Urgent = quantiles(seconds)
 	slices.SortFunc(r.Scenarios, func(a, b Group) int {
 		return cmp.Or(strings.Compare(a.Expect, b.Expect), strings.Compare(a.Scenario, b.Scenario))
 	})
@@ -206,7 +211,7 @@ func (run *Run) judge(t *simulate.Truth, groups map[string]*Group) {
 	key := t.Expect + name
 	g := groups[key]
 	if g == nil {
-		g = &Group{Scenario: name, Expect: t.Expect, Rule: t.Rule}
+		g = &Group{Scenario: name, Expect: t.Expect, Rule: t.Rule, urgent: urgent(t)}
 		groups[key] = g
 	}
 	g.Instances++
@@ -294,4 +299,16 @@ func (run *Run) falseOnes(r *Report) (right, all int) {
 		}
 	}
 	return right, all
+}
+
+// urgent reports whether a truth is what early findings are for: a scan within
+// minutes, or a flood of ten times and more.
+func urgent(t *simulate.Truth) bool {
+	switch t.Rule {
+	case "scan.internal", "scan.external":
+		return true
+	case "spike":
+		return t.Scenario != "ramp" && (t.Factor == 0 || t.Factor >= 10)
+	}
+	return false
 }

@@ -269,10 +269,20 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	if err := (&Config{Path: "findings.jsonl"}).Validate(); err != nil {
-		t.Errorf("path: %v", err)
-	}
-	if err := (&Config{}).Validate(); err == nil || !strings.HasPrefix(err.Error(), "path: ") {
-		t.Errorf("no path: %v, want an error that begins with the key", err)
+	for _, test := range []struct {
+		name, want string // "" is valid
+		cfg        Config
+	}{
+		{"path", "", Config{Path: "findings.jsonl"}},
+		{"rotation", "", Config{Path: "findings.jsonl", MaxSize: 64 << 10, Keep: 1000}},
+		{"no path", "path: empty", Config{}},
+		{"small", "max_size: 1000 bytes are too few", Config{Path: "f", MaxSize: 1000}},
+		{"none to keep", "keep: -1 is out of range", Config{Path: "f", Keep: -1}},
+		{"too many to keep", "keep: 1001 is out of range", Config{Path: "f", Keep: 1001}},
+	} {
+		err := test.cfg.Validate()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
 	}
 }

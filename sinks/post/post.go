@@ -5,6 +5,7 @@ package post
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,21 +38,50 @@ type Client struct {
 	http      *http.Client
 }
 
-// New returns a client; CheckURL has accepted the URL. A nil transport stands
-// for one of its own, with TLS verified against the system's roots.
-func New(target string, timeout time.Duration, now func() time.Time, transport http.RoundTripper) (*Client, error) {
+// Options say how a Client posts. A zero field stands for its default.
+type Options struct {
+	Timeout   time.Duration     // of one request; default 10 s
+	CA        string            // PEM file of the only roots to trust; default the system's
+	Now       func() time.Time  // default time.Now: dates in Retry-After
+	Transport http.RoundTripper // default its own; with one, CA is not used
+}
+
+// LongestTimeout is what Options.Timeout may be at most.
+const LongestTimeout = 5 * time.Minute
+
+// CheckTimeout judges a Timeout.
+func CheckTimeout(timeout time.Duration) error {
+	if timeout < 0 || timeout > LongestTimeout {
+		return fmt.Errorf("%s is out of range; accepted: more than 0s, up to 5m", timeout)
+	}
+	return nil
+}
+
+// DefaultTimeout is that of Options.
+const DefaultTimeout = 10 * time.Second
+
+// New returns a client; CheckURL has accepted the URL.
+func New(target string, o Options) (*Client, error) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, errors.New("url: is no URL") // err would repeat it
 	}
-	if transport == nil {
-		transport = http.DefaultTransport.(*http.Transport).Clone()
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	return &Client{url: target, host: u.Host, timeout: timeout, now: now, http: &http.Client{
-		Transport:     transport,
+	if o.Transport == nil {
+		if o.Transport, err = newTransport(o.CA); err != nil {
+			return nil, err
+		}
+	}
+	return &Client{url: target, host: u.Host, timeout: cmp.Or(o.Timeout, DefaultTimeout), now: o.Now, http: &http.Client{
+		Transport:     o.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
+
+// Host is the host that it posts to, for messages.
+func (c *Client) Host() string { return c.host }
 
 // Close closes the idle connections.
 func (c *Client) Close() error {

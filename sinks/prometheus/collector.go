@@ -150,15 +150,19 @@ func (c *Collector) collectPipeline(e emitter, p *pipeline.Published) {
 
 func (c *Collector) collectDetection(e emitter, p *pipeline.Published) {
 	f := &c.families
-	open := make(map[pipeline.Incident]int)
-	for _, i := range p.Open {
-		open[pipeline.Incident{Rule: i.Rule, Severity: i.Severity}]++
+	type kind struct {
+		rule     string
+		severity detect.Severity
+	}
+	open := make(map[kind]int)
+	for _, last := range p.Open {
+		open[kind{last.Rule, last.Severity}]++
 	}
 	for _, rule := range c.rules {
 		e.counter(f.suppressed, p.Suppressed[rule], rule)
 		for s := detect.Info; s <= detect.Critical; s++ {
 			e.counter(f.findings, p.Findings[rule][s.String()], rule, s.String())
-			e.gauge(f.incidents, float64(open[pipeline.Incident{Rule: rule, Severity: s}]), rule, s.String())
+			e.gauge(f.incidents, float64(open[kind{rule, s}]), rule, s.String())
 		}
 	}
 	for scope, outcomes := range p.ScanTargets {

@@ -17,7 +17,7 @@ func published() *pipeline.Published {
 		SourceRecords: 3, SourceBytes: 4096, OK: 100, NoData: 2, SkipData: 1,
 		Malformed: map[string]int64{"address": 4}, Late: 5, PanesClosed: 6,
 		Findings: map[string]map[string]int64{"scan.internal": {"high": 2}},
-		Open: []pipeline.Incident{
+		Open: []*detect.Finding{
 			{Rule: "scan.internal", Severity: detect.High}, {Rule: "scan.internal", Severity: detect.High},
 		},
 		ScanTargets: map[string]map[string]int64{"internal": {"failed": 118}},

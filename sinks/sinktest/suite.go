@@ -4,6 +4,7 @@ package sinktest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type Rig struct {
 	Received func(t testing.TB) []Event
 
 	Break  func() (mend func())   // makes sending fail in a way that passes
+	Part   func() (mend func())   // makes the receiver take some findings of a Send and not others, in a way that passes
 	Refuse func() (accept func()) // makes the receiver refuse for good
 	Hang   func() (resume func()) // makes the receiver not answer
 }
@@ -42,6 +44,8 @@ func Run(t *testing.T, open func(t *testing.T) *Rig) {
 		{"through an outbox", nil, throughOutbox},
 		{"passing failure", func(r *Rig) bool { return r.Break != nil }, passingFailure},
 		{"outbox over failures", func(r *Rig) bool { return r.Break != nil }, outboxOverFailures},
+		{"arrival in part", func(r *Rig) bool { return r.Part != nil }, arrivalInPart},
+		{"outbox over arrivals in part", func(r *Rig) bool { return r.Part != nil }, outboxOverParts},
 		{"refused", func(r *Rig) bool { return r.Refuse != nil }, refused},
 		{"ended in mid-send", func(r *Rig) bool { return r.Hang != nil }, endedInMidSend},
 	} {
@@ -154,6 +158,43 @@ func passingFailure(t *testing.T, r *Rig) {
 	wantInOrder(t, r, Events(all))
 }
 
+// What the error says has arrived has, no event before another of its
+// incident, and the rest completes it.
+func arrivalInPart(t *testing.T, r *Rig) {
+	all := Interleaved(4, 4)
+	mend := r.Part()
+	err := r.Sink.Send(t.Context(), all)
+	mend()
+	left := sinks.Left(err, len(all))
+	if len(left) == 0 || len(left) == len(all) || sinks.IsPermanent(err) {
+		t.Fatalf("Send that arrives in part: %v with %d of %d left, want an error that passes with some", err, len(left), len(all))
+	}
+	var arrived, rest []detect.Finding
+	for i := range all {
+		if slices.Contains(left, i) {
+			rest = append(rest, all[i])
+		} else {
+			arrived = append(arrived, all[i])
+		}
+	}
+	wantReceived(t, r, Events(arrived))
+	if err := r.Sink.Send(t.Context(), rest); err != nil {
+		t.Fatalf("Send of the rest: %v", err)
+	}
+	wantReceived(t, r, Events(append(arrived, rest...)))
+	wantInOrder(t, r, Events(all))
+}
+
+// Over an outbox nothing comes twice that arrived at first.
+func outboxOverParts(t *testing.T, r *Rig) {
+	all := Interleaved(4, 15)
+	drain(t, &breaking{Sink: r.Sink, fail: r.Part}, all)
+	wantInOrder(t, r, Events(all))
+	if got := len(r.Received(t)); got != len(all) {
+		t.Errorf("%d events arrived, want each of the %d once", got, len(all))
+	}
+}
+
 func refused(t *testing.T, r *Rig) {
 	all := Interleaved(1, 2)
 	accept := r.Refuse()
@@ -220,7 +261,7 @@ func throughOutbox(t *testing.T, r *Rig) {
 
 func outboxOverFailures(t *testing.T, r *Rig) {
 	all := Interleaved(4, 15)
-	drain(t, &breaking{Sink: r.Sink, rig: r}, all)
+	drain(t, &breaking{Sink: r.Sink, fail: r.Break}, all)
 	wantInOrder(t, r, Events(all))
 }
 
@@ -228,14 +269,14 @@ func outboxOverFailures(t *testing.T, r *Rig) {
 // Send has failed.
 type breaking struct {
 	sinks.Sink
-	rig   *Rig
+	fail  func() (mend func())
 	sends int
 }
 
 func (b *breaking) Send(ctx context.Context, findings []detect.Finding) error {
 	b.sends++
 	if b.sends%2 == 1 {
-		defer b.rig.Break()()
+		defer b.fail()()
 	}
 	return b.Sink.Send(ctx, findings)
 }

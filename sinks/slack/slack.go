@@ -2,8 +2,10 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -17,15 +19,23 @@ import (
 
 // Config configures a Sink.
 type Config struct {
-	URL string `yaml:"url" strict:"required,secret"` // of an incoming webhook: whoever knows it may post
+	URL     string        `yaml:"url" strict:"required,secret"` // of an incoming webhook: whoever knows it may post
+	Timeout time.Duration `yaml:"timeout"`                      // of one request; default 10 s
 }
 
-// Validate judges the URL without repeating it.
+// SetDefaults gives the keys that may be left out their values.
+func (c *Config) SetDefaults() { c.Timeout = cmp.Or(c.Timeout, post.DefaultTimeout) }
+
+// Validate judges the URL, without repeating it, and the timeout.
 func (c *Config) Validate() error {
+	var errs []error
 	if err := post.CheckURL(c.URL); err != nil {
-		return fmt.Errorf("url: %w", err)
+		errs = append(errs, fmt.Errorf("url: %w", err))
 	}
-	return nil
+	if err := post.CheckTimeout(c.Timeout); err != nil {
+		errs = append(errs, fmt.Errorf("timeout: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 // Deps is what a Sink needs.
@@ -42,18 +52,12 @@ type Sink struct {
 	client *post.Client
 }
 
-// timeout is how long one request may take.
-const timeout = 10 * time.Second
-
 // New returns a sink. The caller has validated cfg.
 func New(cfg Config, deps Deps) (*Sink, error) {
 	if deps.Name == "" {
 		deps.Name = "slack"
 	}
-	if deps.Now == nil {
-		deps.Now = time.Now
-	}
-	client, err := post.New(cfg.URL, timeout, deps.Now, deps.Transport)
+	client, err := post.New(cfg.URL, post.Options{Timeout: cfg.Timeout, Now: deps.Now, Transport: deps.Transport})
 	if err != nil {
 		return nil, fmt.Errorf("slack: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -106,6 +107,24 @@ func TestMessage(t *testing.T) {
 	}
 	if got := m.Blocks[1].Text.Text; !strings.HasSuffix(got, "&amp;…") {
 		t.Errorf("the message ends with %q", got[len(got)-10:])
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for _, test := range []struct {
+		name, want string // "" is valid
+		cfg        Config
+	}{
+		{"url alone", "", Config{URL: "https://hooks.example.com/services/x"}},
+		{"timeout", "", Config{URL: "https://hooks.example.com/services/x", Timeout: 5 * time.Minute}},
+		{"no url", "url: is no URL", Config{}},
+		{"long timeout", "timeout: 5m0.001s is out of range", Config{URL: "https://h", Timeout: 5*time.Minute + time.Millisecond}},
+		{"negative timeout", "timeout: -1s is out of range", Config{URL: "https://h", Timeout: -time.Second}},
+	} {
+		err := test.cfg.Validate()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
 	}
 }
 

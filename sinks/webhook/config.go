@@ -21,12 +21,10 @@ type Config struct {
 	Headers map[string]string `yaml:"headers,omitempty" strict:"secret"` // added to each request
 	Batch   int               `yaml:"batch"`                             // findings in one request: 1 (default) is an object, more an array
 	Timeout time.Duration     `yaml:"timeout"`                           // of one request; default 10 s
+	CA      string            `yaml:"ca,omitempty"`                      // PEM file of the only roots to trust; default the system's
 }
 
-const (
-	mostBatch   = 50
-	mostTimeout = 5 * time.Minute
-)
+const mostBatch = 50
 
 // Validate reports every problem, each beginning with its key. No message
 // holds a part of the URL or the value of a header.
@@ -38,8 +36,8 @@ func (c *Config) Validate() error {
 	if c.Batch < 0 || c.Batch > mostBatch {
 		errs = append(errs, fmt.Errorf("batch: %d is out of range; accepted: 1 to %d", c.Batch, mostBatch))
 	}
-	if c.Timeout < 0 || c.Timeout > mostTimeout {
-		errs = append(errs, fmt.Errorf("timeout: %s is out of range; accepted: more than 0s, up to 5m", c.Timeout))
+	if err := post.CheckTimeout(c.Timeout); err != nil {
+		errs = append(errs, fmt.Errorf("timeout: %w", err))
 	}
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
@@ -73,6 +71,6 @@ func (c *Config) SetDefaults() { *c = c.withDefaults() }
 
 func (c Config) withDefaults() Config {
 	c.Batch = cmp.Or(c.Batch, 1)
-	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, post.DefaultTimeout)
 	return c
 }

@@ -44,7 +44,7 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 		deps.Now = time.Now
 	}
 	cfg = cfg.withDefaults()
-	client, err := post.New(cfg.URL, cfg.Timeout, deps.Now, deps.Transport)
+	client, err := post.New(cfg.URL, post.Options{Timeout: cfg.Timeout, CA: cfg.CA, Now: deps.Now, Transport: deps.Transport})
 	if err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}

@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,8 +29,11 @@ type Config struct {
 	// Start is where a stream without a committed position begins: latest,
 	// trim_horizon or an RFC 3339 time in the past.
 	Start string `yaml:"start"`
-	// Consumer is how records are read: polling.
+	// Consumer is how records are read: polling or fan_out.
 	Consumer string `yaml:"consumer"`
+	// ConsumerName is the consumer to register or reuse for fan_out. Each
+	// reader of the stream needs its own.
+	ConsumerName string `yaml:"consumer_name"`
 	// Endpoint is the URL of a local server; empty is AWS itself.
 	Endpoint string `yaml:"endpoint"`
 	// RoleARN is a role to assume for every call; empty is none.
@@ -40,7 +44,7 @@ type Config struct {
 
 // DefaultConfig returns the values that keys left out have.
 func DefaultConfig() Config {
-	return Config{Start: StartLatest, Consumer: ConsumerPolling}
+	return Config{Start: StartLatest, Consumer: ConsumerPolling, ConsumerName: defaultConsumer}
 }
 
 var (
@@ -114,13 +118,19 @@ func (c Config) checkStart() error {
 
 func (c Config) checkConsumer() error {
 	switch c.Consumer {
-	case "", ConsumerPolling:
-		return nil
-	case ConsumerFanOut:
-		return errors.New("consumer: fan_out is not supported yet: polling is accepted")
+	case "", ConsumerPolling, ConsumerFanOut:
+	default:
+		return fmt.Errorf("consumer: %q: polling or fan_out is accepted", c.Consumer)
 	}
-	return fmt.Errorf("consumer: %q: polling is accepted", c.Consumer)
+	if !streamName.MatchString(c.consumerName()) { // the same rule
+		return fmt.Errorf("consumer_name: %q: 1 to 128 letters, digits, _ . - are accepted", c.ConsumerName)
+	}
+	return nil
 }
+
+const defaultConsumer = "flowwatch"
+
+func (c Config) consumerName() string { return cmp.Or(c.ConsumerName, defaultConsumer) }
 
 func (c Config) checkEndpoint() error {
 	if c.Endpoint == "" {

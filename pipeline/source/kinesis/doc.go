@@ -1,5 +1,5 @@
 // Package kinesis reads all shards of a Kinesis data stream in one process, by
-// polling, each shard from where the last commit left it.
+// polling or by enhanced fan-out, each shard from where the last commit left it.
 //
 // A shard is a partition. Its life: it is registered with the host (committed)
 // before it is read; Next reads it page by page; when it was closed by a split
@@ -27,6 +27,19 @@
 // shard is read at most five times a second: the next request leaves 200 ms
 // after the last answer, a second after it at the tip. A missing stream,
 // denied access and a position that the stream does not know end the run.
+//
+// # Enhanced fan-out
+//
+// The consumer is registered, or found, before anything is read. Each shard has
+// one subscription, whose events are taken only when Next is called. It ends
+// after five minutes and goes on after the last event's continuation; committed
+// positions are those of records, as with polling. Within five seconds of a
+// subscription the service refuses another (ResourceInUseException), so the next
+// one waits for as long. A subscription whose call does not return, or without
+// an event for 30 s, is given up, since nothing else would end it.
+//
+// Denied calls and a stream that has all the consumers it may have make all
+// shards be polled until the next start, with a warning.
 //
 // A shard that retention removed before it was read to its end counts as
 // ended: a warning and flowwatch_source_expired_shards_total tell of it, and

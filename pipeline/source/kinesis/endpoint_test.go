@@ -29,7 +29,9 @@ const endpointVariable = "FLOWWATCH_KINESIS_ENDPOINT"
 type endpoint struct {
 	url    string
 	client *kinesis.Client // retries by itself, unlike the source's
-	pacing pacing
+	// consumer is how sources read it, by default polling.
+	consumer string
+	pacing   pacing
 	// resolution is how far times must lie apart for ListShards to tell them;
 	// kinesis-local compares whole seconds.
 	resolution time.Duration
@@ -49,6 +51,42 @@ func eachEndpoint(t *testing.T, test func(*testing.T, endpoint)) {
 			t.Parallel()
 			test(t, newEndpoint(t, url, defaultPacing, 1100*time.Millisecond))
 		})
+	}
+}
+
+// eachConsumer runs a test of a source against each endpoint by polling and by
+// fan-out. The latter registers consumers, so elsewhere than here it has to be
+// asked for.
+func eachConsumer(t *testing.T, test func(*testing.T, endpoint)) {
+	eachEndpoint(t, test)
+	fanOut := func(e endpoint) endpoint { e.consumer = ConsumerFanOut; return e }
+	t.Run("local fan-out", func(t *testing.T) {
+		t.Parallel()
+		test(t, fanOut(newEndpoint(t, newLocal(t, quickFanOut(localkinesis.Options{})).URL(), quickPacing(time.Millisecond), 20*time.Millisecond)))
+	})
+	if url := os.Getenv(endpointVariable); url != "" && os.Getenv(fanOutVariable) != "" {
+		t.Run("external fan-out", func(t *testing.T) {
+			t.Parallel()
+			test(t, fanOut(newEndpoint(t, url, defaultPacing, 1100*time.Millisecond)))
+		})
+	}
+}
+
+// fanOutVariable, when set, makes the conformance suite use fan-out at the named
+// endpoint too.
+const fanOutVariable = "FLOWWATCH_KINESIS_FAN_OUT"
+
+// quickFanOut shortens the times of fan-out, as quickPacing does the source's.
+func quickFanOut(opts localkinesis.Options) localkinesis.Options {
+	opts.SubscriptionLifetime, opts.Heartbeat, opts.SubscribeInterval = 200*time.Millisecond, 5*time.Millisecond, time.Millisecond
+	return opts
+}
+
+func quickPacing(d time.Duration) pacing {
+	return pacing{
+		behind: d, tip: d, backoff: d, attempt: d, resubscribe: 2 * d,
+		patience: defaultPacing.patience, iteratorAge: defaultPacing.iteratorAge, clockSkew: defaultPacing.clockSkew,
+		heartbeat: 15 * time.Millisecond, silence: defaultPacing.silence, // a slow machine is not silent
 	}
 }
 
@@ -95,7 +133,7 @@ func (e endpoint) newStream(t testing.TB, shards int32) stream {
 	}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context()) // that has ended by now
-		if _, err := e.client.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: aws.String(s.name)}); err != nil {
+		if _, err := e.client.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: aws.String(s.name), EnforceConsumerDeletion: aws.Bool(true)}); err != nil {
 			t.Errorf("delete stream %s: %v", s.name, err)
 		}
 	})
@@ -243,7 +281,7 @@ func (s stream) page(iterator string, limit *int32) *kinesis.GetRecordsOutput {
 // source reads the stream.
 func (s stream) source(t *testing.T, start string) *Source {
 	t.Helper()
-	source, err := New(Config{Stream: s.name, Endpoint: s.url, Start: start}, Dependencies{Log: zaptest.NewLogger(t)})
+	source, err := New(Config{Stream: s.name, Endpoint: s.url, Start: start, Consumer: s.consumer}, Dependencies{Log: zaptest.NewLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,12 @@ func classify(err error) failure {
 	return fatal
 }
 
+// isAnswer says that the service answered, if only with an error.
+func isAnswer(err error) bool {
+	var answer smithy.APIError
+	return errors.As(err, &answer)
+}
+
 func isInvalidArgument(err error) bool {
 	var answer smithy.APIError
 	return errors.As(err, &answer) && answer.ErrorCode() == "InvalidArgumentException"

@@ -30,6 +30,8 @@ type fakeAPI struct {
 	// fail decides about each call, by operation and how often it was called.
 	fail  func(operation string, call int) error
 	calls map[string]int
+
+	consumer types.ConsumerStatus // of the only consumer; empty: it is not registered
 }
 
 type fakeShard struct {
@@ -148,7 +150,47 @@ func (f *fakeAPI) DescribeStreamSummary(context.Context, *kinesis.DescribeStream
 	if err := f.called("DescribeStreamSummary"); err != nil {
 		return nil, err
 	}
-	return &kinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: &types.StreamDescriptionSummary{RetentionPeriodHours: aws.Int32(24)}}, nil
+	return &kinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: &types.StreamDescriptionSummary{
+		RetentionPeriodHours: aws.Int32(24), StreamARN: aws.String(fakeStreamARN),
+	}}, nil
+}
+
+const (
+	fakeStreamARN   = "arn:aws:kinesis:eu-central-1:123456789012:stream/s"
+	fakeConsumerARN = fakeStreamARN + "/consumer/flowwatch:1"
+)
+
+// DescribeStreamConsumer tells of a consumer that is being created once.
+func (f *fakeAPI) DescribeStreamConsumer(_ context.Context, in *kinesis.DescribeStreamConsumerInput, _ ...func(*kinesis.Options)) (*kinesis.DescribeStreamConsumerOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.called("DescribeStreamConsumer"); err != nil {
+		return nil, err
+	}
+	if f.consumer == "" || aws.ToString(in.StreamARN) != fakeStreamARN || aws.ToString(in.ConsumerName) != "flowwatch" {
+		return nil, code("ResourceNotFoundException")
+	}
+	status := f.consumer
+	f.consumer = types.ConsumerStatusActive
+	return &kinesis.DescribeStreamConsumerOutput{ConsumerDescription: &types.ConsumerDescription{
+		ConsumerARN: aws.String(fakeConsumerARN), ConsumerStatus: status,
+	}}, nil
+}
+
+func (f *fakeAPI) RegisterStreamConsumer(context.Context, *kinesis.RegisterStreamConsumerInput, ...func(*kinesis.Options)) (*kinesis.RegisterStreamConsumerOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.called("RegisterStreamConsumer"); err != nil {
+		return nil, err
+	}
+	f.consumer = types.ConsumerStatusCreating
+	return &kinesis.RegisterStreamConsumerOutput{Consumer: &types.Consumer{ConsumerStatus: f.consumer}}, nil
+}
+
+// SubscribeToShard is not what is called: the SDK's output can't be made by
+// others. Tests put a fakeFanOut in its place.
+func (f *fakeAPI) SubscribeToShard(context.Context, *kinesis.SubscribeToShardInput, ...func(*kinesis.Options)) (*kinesis.SubscribeToShardOutput, error) {
+	return nil, errors.New("a fakeFanOut is missing")
 }
 
 func (f *fakeAPI) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, _ ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {

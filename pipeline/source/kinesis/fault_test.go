@@ -12,18 +12,30 @@ import (
 
 // Nothing is lost and nothing comes twice, whatever the endpoint does.
 func TestFaults(t *testing.T) {
-	for name, faults := range map[string]localkinesis.Faults{
-		"expired":   {ExpireEvery: 2},
-		"throttled": {ThrottleEvery: 2},
-		"failed":    {FailEvery: 2},
-		"all":       {ExpireEvery: 5, ThrottleEvery: 3, FailEvery: 4},
+	for name, c := range map[string]struct {
+		consumer string
+		faults   localkinesis.Faults
+	}{
+		"expired":   {ConsumerPolling, localkinesis.Faults{ExpireEvery: 2}},
+		"throttled": {ConsumerPolling, localkinesis.Faults{ThrottleEvery: 2}},
+		"failed":    {ConsumerPolling, localkinesis.Faults{FailEvery: 2}},
+		"all":       {ConsumerPolling, localkinesis.Faults{ExpireEvery: 5, ThrottleEvery: 3, FailEvery: 4}},
+
+		"refused subscriptions":   {ConsumerFanOut, localkinesis.Faults{RefuseEvery: 2}},
+		"throttled subscriptions": {ConsumerFanOut, localkinesis.Faults{ThrottleEvery: 2}},
+		"failed subscriptions":    {ConsumerFanOut, localkinesis.Faults{FailEvery: 2}},
+		"cut subscriptions":       {ConsumerFanOut, localkinesis.Faults{CutEvery: 2}},
+		"silent subscriptions":    {ConsumerFanOut, localkinesis.Faults{SilentEvery: 2, CutEvery: 3}},
+		"all of subscriptions":    {ConsumerFanOut, localkinesis.Faults{RefuseEvery: 5, ThrottleEvery: 3, FailEvery: 4, CutEvery: 5, SilentEvery: 7}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newLocal(t, localkinesis.Options{Faults: faults, PageRecords: 1})
-			quick := defaultPacing
-			quick.behind, quick.tip, quick.backoff = time.Millisecond, time.Millisecond, time.Millisecond
-			s := newEndpoint(t, server.URL(), quick, 0).newStream(t, 1)
+			server := newLocal(t, quickFanOut(localkinesis.Options{Faults: c.faults, PageRecords: 1}))
+			quick := quickPacing(time.Millisecond)
+			quick.silence = 200 * time.Millisecond
+			end := newEndpoint(t, server.URL(), quick, 0)
+			end.consumer = c.consumer
+			s := end.newStream(t, 1)
 			want, data := numbered(0, 36)
 			s.putAll(lowerKey, data[:12]...)
 			s.split("shardId-000000000000", middle)
@@ -38,8 +50,11 @@ func TestFaults(t *testing.T) {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
 			stats := server.Stats()
-			if stats.Expired+stats.Throttled+stats.Failed == 0 {
+			if stats.Expired+stats.Throttled+stats.Failed+stats.InUse+stats.Cut == 0 {
 				t.Errorf("no fault was injected: %+v", stats)
+			}
+			if polled := stats.Reads > 0; polled != (c.consumer == ConsumerPolling) {
+				t.Errorf("%s, yet read by: %+v", c.consumer, stats)
 			}
 		})
 	}

@@ -16,6 +16,9 @@ type metrics struct {
 	expiredShards *prometheus.CounterVec
 	unpacked      *prometheus.CounterVec
 	repeated      *prometheus.CounterVec
+	fanOut        *prometheus.GaugeVec
+	subscriptions *prometheus.CounterVec
+	ends          *prometheus.CounterVec
 }
 
 // reads are the counters of one source, resolved.
@@ -25,10 +28,14 @@ type counters struct {
 	expiredShards                           prometheus.Counter
 	aggregates, corrupt, foreign            prometheus.Counter // KPL
 	repeated                                prometheus.Counter
+
+	// SubscribeToShard by outcome, and why subscriptions ended.
+	subscribed, subscribeInUse, subscribeThrottled, subscribeFailed, subscribeDenied prometheus.Counter
+	ended, broken, silent                                                            prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	var errs [7]error
+	var errs [10]error
 	m := &metrics{
 		lag: register(registerer, &errs[0], prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowwatch_source_lag_seconds",
@@ -36,7 +43,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"partition"})),
 		reads: register(registerer, &errs[1], prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_reads_total",
-			Help: "Reads of a source by outcome: records, empty, throttled, failed, expired (iterator).",
+			Help: "Reads of a source by outcome: records, empty, throttled, failed, expired (iterator). An event of enhanced fan-out is a read.",
 		}, []string{"source", "outcome"})),
 		renewals: register(registerer, &errs[2], prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_iterator_renewals_total",
@@ -58,6 +65,18 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "flowwatch_source_retention_left_seconds",
 			Help: "What is left until the records of a partition that wait to be read begin to expire: the stream's retention less the lag.",
 		}, []string{"partition"})),
+		fanOut: register(registerer, &errs[7], prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flowwatch_source_fan_out",
+			Help: "How a shard is read: 1 by enhanced fan-out, 0 by polling.",
+		}, []string{"partition"})),
+		subscriptions: register(registerer, &errs[8], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_subscriptions_total",
+			Help: "Subscriptions to a shard (enhanced fan-out) by outcome: opened, in_use, throttled, failed, denied.",
+		}, []string{"source", "outcome"})),
+		ends: register(registerer, &errs[9], prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowwatch_source_subscription_ends_total",
+			Help: "Subscriptions to a shard that ended before the shard: expired (after five minutes), broken, silent (no heartbeat).",
+		}, []string{"source", "reason"})),
 	}
 	return m, errors.Join(errs[:]...)
 }
@@ -92,5 +111,14 @@ func (m *metrics) of(source string) counters {
 		corrupt:       m.unpacked.WithLabelValues(source, "corrupt"),
 		foreign:       m.unpacked.WithLabelValues(source, "foreign"),
 		repeated:      m.repeated.WithLabelValues(source),
+
+		subscribed:         m.subscriptions.WithLabelValues(source, "opened"),
+		subscribeInUse:     m.subscriptions.WithLabelValues(source, "in_use"),
+		subscribeThrottled: m.subscriptions.WithLabelValues(source, "throttled"),
+		subscribeFailed:    m.subscriptions.WithLabelValues(source, "failed"),
+		subscribeDenied:    m.subscriptions.WithLabelValues(source, "denied"),
+		ended:              m.ends.WithLabelValues(source, "expired"),
+		broken:             m.ends.WithLabelValues(source, "broken"),
+		silent:             m.ends.WithLabelValues(source, "silent"),
 	}
 }

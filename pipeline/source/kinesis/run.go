@@ -33,6 +33,12 @@ func (s *Source) run(ctx context.Context, host pipeline.Host) error {
 	r := &run{source: s, host: host, group: group,
 		lineage: newLineage(), starts: map[string]pipeline.Position{}}
 	group.Go(func() error {
+		if s.fanOut != nil {
+			s.fanOut.off.Store(false) // a new start
+			if err := s.fanOut.prepare(ctx); err != nil {
+				return err
+			}
+		}
 		resumed := host.Resume(s.Name())
 		if len(resumed) == 0 {
 			return r.begin(ctx)
@@ -129,6 +135,8 @@ func (r *run) claim(known []listed, at pipeline.Position) []pipeline.Start {
 // read reads a registered shard to its end, then its children follow.
 func (r *run) read(ctx context.Context, shard string, at pipeline.Position) error {
 	reader := r.source.open(shard, at, r.host.Now)
+	defer reader.close()
+	defer r.source.metrics.fanOut.DeleteLabelValues(reader.ID())
 	defer r.source.metrics.lag.DeleteLabelValues(reader.ID())
 	defer r.source.metrics.retentionLeft.DeleteLabelValues(reader.ID())
 	if err := r.host.Work(ctx, reader); err != nil {

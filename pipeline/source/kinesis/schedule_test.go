@@ -22,8 +22,18 @@ const schedulesVariable = "FLOWWATCH_KINESIS_SCHEDULES"
 
 // Over random schedules of puts (plain and aggregated), splits, merges, expired
 // iterators, throttling, failures, repeated deliveries and crashes nothing is
-// lost and nothing is taken twice.
+// lost and nothing is taken twice; nor, by fan-out, over subscriptions that are
+// refused, cut, silent or short.
 func TestSchedules(t *testing.T) {
+	for _, consumer := range []string{ConsumerPolling, ConsumerFanOut} {
+		t.Run(consumer, func(t *testing.T) {
+			t.Parallel()
+			runSchedules(t, consumer)
+		})
+	}
+}
+
+func runSchedules(t *testing.T, consumer string) {
 	schedules := 50
 	if text := os.Getenv(schedulesVariable); text != "" {
 		var err error
@@ -33,9 +43,12 @@ func TestSchedules(t *testing.T) {
 	}
 	repeated := 0.0
 	var ends []endpoint
+	var servers []*localkinesis.Server
 	for seed := range schedules {
 		if len(ends) < faultMixes {
-			ends = append(ends, faulty(t, uint64(seed)))
+			server, end := faulty(t, uint64(seed))
+			end.consumer = consumer
+			servers, ends = append(servers, server), append(ends, end)
 		}
 		repeated += schedule(t, ends[seed%faultMixes], uint64(seed))
 		if t.Failed() {
@@ -45,21 +58,34 @@ func TestSchedules(t *testing.T) {
 	if repeated == 0 && schedules >= 20 {
 		t.Error("no schedule repeated a delivery")
 	}
+	met := localkinesis.Stats{}
+	for _, server := range servers {
+		stats := server.Stats()
+		met.Reads, met.Subscriptions = met.Reads+stats.Reads, met.Subscriptions+stats.Subscriptions
+		met.Cut, met.InUse = met.Cut+stats.Cut, met.InUse+stats.InUse
+	}
+	if pushed := met.Subscriptions > 0; pushed != (consumer == ConsumerFanOut) || pushed == (met.Reads > 0) {
+		t.Errorf("%s read otherwise: %+v", consumer, met)
+	}
+	if consumer == ConsumerFanOut && schedules >= 20 && (met.Cut == 0 || met.InUse == 0) {
+		t.Errorf("no subscription was cut, or none refused: %+v", met)
+	}
 }
 
 // faultMixes is how many endpoints the schedules share.
 const faultMixes = 8
 
 // faulty is an endpoint with a random mix of faults.
-func faulty(t *testing.T, seed uint64) endpoint {
+func faulty(t *testing.T, seed uint64) (*localkinesis.Server, endpoint) {
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // it has to be the same each time
-	server := newLocal(t, localkinesis.Options{PageRecords: 1 + random.IntN(5), Faults: localkinesis.Faults{
+	server := newLocal(t, quickFanOut(localkinesis.Options{PageRecords: 1 + random.IntN(5), Faults: localkinesis.Faults{
 		ExpireEvery: 3 + random.IntN(9), ThrottleEvery: 3 + random.IntN(9),
 		FailEvery: 3 + random.IntN(9), RepeatEvery: 2 + random.IntN(3),
-	}})
-	quick := defaultPacing
-	quick.behind, quick.tip, quick.backoff = 100*time.Microsecond, 100*time.Microsecond, 100*time.Microsecond
-	return newEndpoint(t, server.URL(), quick, 0)
+		RefuseEvery: 3 + random.IntN(9), SilentEvery: 10 + random.IntN(20), CutEvery: 3 + random.IntN(9),
+	}}))
+	quick := quickPacing(100 * time.Microsecond)
+	quick.resubscribe, quick.silence = time.Millisecond, 100*time.Millisecond
+	return server, newEndpoint(t, server.URL(), quick, 0)
 }
 
 // schedule runs one and returns how many repeated deliveries were left out.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -27,14 +28,19 @@ type shard struct {
 
 	aggregated []envelope.Aggregated // reused by every aggregate
 
-	lag        time.Duration // as of answeredAt
-	answeredAt time.Time
-	lagGauge   prometheus.Gauge
+	lag         time.Duration // as of answeredAt
+	answeredAt  time.Time
+	lagGauge    prometheus.Gauge
+	tip         bool // nothing more was there then
+	fanOutGauge prometheus.Gauge
 
 	iterator   string // empty: to be asked for
 	iteratorAt time.Time
 	notBefore  time.Time // of the next call
 	failures   int       // calls that failed in a row
+	trouble    string    // what is wrong then, for pipeline.Batch
+
+	sub subscription // of enhanced fan-out
 
 	exhausted bool // nothing more will come
 	listings  int  // that found no children
@@ -49,7 +55,7 @@ const childListings = 5
 // open returns a reader of a shard from a position that iteratorAt accepts.
 func (s *Source) open(id string, at pipeline.Position, now func() time.Time) *shard {
 	return &shard{source: s, id: id, now: now, position: at, answeredAt: time.Now(),
-		lagGauge: s.metrics.lag.WithLabelValues(s.partitionID(id))}
+		lagGauge: s.metrics.lag.WithLabelValues(s.partitionID(id)), fanOutGauge: s.metrics.fanOut.WithLabelValues(s.partitionID(id))}
 }
 
 // ID is the source's name, a slash and the shard's ID.
@@ -86,23 +92,49 @@ func (s *shard) Next(ctx context.Context) (pipeline.Batch, error) {
 			return pipeline.Batch{}, err
 		}
 		if time.Now().Before(s.notBefore) {
-			return pipeline.Batch{Lag: s.lagNow()}, nil
+			return s.quiet(), nil
 		}
-		var page *kinesis.GetRecordsOutput
-		var err error
-		if s.exhausted {
-			err = s.findChildren(ctx)
-		} else if page, err = s.read(ctx); err == nil && !(s.exhausted && len(page.Records) == 0) {
-			return s.batch(page), nil
-		}
-		if err != nil {
-			if err := s.survive(ctx, err); err != nil {
-				return pipeline.Batch{}, err
-			}
+		got, err := s.step(ctx, until)
+		switch {
+		case err != nil:
+			return pipeline.Batch{}, err
+		case got != nil && !(s.exhausted && len(got.records) == 0):
+			return s.batch(got), nil
+		case !time.Now().Before(until):
+			return s.quiet(), nil
 		}
 	}
 	return pipeline.Batch{}, io.EOF
 }
+
+// step makes one call, or waits for one event until the given time. It returns
+// nothing where that gave nothing, and an error that ends the run.
+func (s *shard) step(ctx context.Context, until time.Time) (*page, error) {
+	if s.exhausted {
+		if err := s.findChildren(ctx); err != nil {
+			return nil, s.survive(ctx, err)
+		}
+		return nil, nil //nolint:nilnil // not a read
+	}
+	if s.source.fanOut.active() {
+		s.fanOutGauge.Set(1)
+		got, err := s.receive(ctx, until)
+		if err != nil {
+			err = s.surviveFanOut(ctx, err)
+		}
+		return got, err
+	}
+	s.fanOutGauge.Set(0)
+	s.unsubscribe()
+	got, err := s.read(ctx)
+	if err != nil {
+		err = s.survive(ctx, err)
+	}
+	return got, err
+}
+
+// close ends what the reader holds. It is not read any more.
+func (s *shard) close() { s.unsubscribe() }
 
 // wait waits until the next call is due, or until then, whichever is first.
 func (s *shard) wait(ctx context.Context, until time.Time) error {
@@ -116,8 +148,16 @@ func (s *shard) wait(ctx context.Context, until time.Time) error {
 	return ctx.Err()
 }
 
+// page is what one GetRecords or one event gave.
+type page struct {
+	records  []types.Record
+	behind   *int64             // milliseconds behind the newest record
+	children []types.ChildShard // of the last page alone
+	last     bool               // the shard is closed and read to its end
+}
+
 // read fetches the next page and moves the iterator on.
-func (s *shard) read(ctx context.Context) (*kinesis.GetRecordsOutput, error) {
+func (s *shard) read(ctx context.Context) (*page, error) {
 	if s.iterator != "" && time.Since(s.iteratorAt) > s.source.pacing.iteratorAge {
 		s.dropIterator()
 	}
@@ -126,49 +166,65 @@ func (s *shard) read(ctx context.Context) (*kinesis.GetRecordsOutput, error) {
 			return nil, err
 		}
 	}
-	page, err := s.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
+	out, err := s.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
 		ShardIterator: aws.String(s.iterator), StreamARN: s.source.streamARN(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.answered(page)
-	return page, nil
+	s.iterator, s.iteratorAt = aws.ToString(out.NextShardIterator), time.Now()
+	got := &page{records: out.Records, behind: out.MillisBehindLatest, children: out.ChildShards, last: s.iterator == ""}
+	s.answered(got)
+	switch {
+	case got.last:
+	case s.lag > 0:
+		s.notBefore = s.answeredAt.Add(s.source.pacing.behind)
+	default:
+		s.notBefore = s.answeredAt.Add(s.source.pacing.tip)
+	}
+	return got, nil
 }
 
 // answered takes in what a page says about the shard.
-func (s *shard) answered(page *kinesis.GetRecordsOutput) {
-	now := time.Now()
+func (s *shard) answered(got *page) {
 	s.recovered()
-	s.lag, s.answeredAt = time.Duration(aws.ToInt64(page.MillisBehindLatest))*time.Millisecond, now
+	s.lag, s.answeredAt = time.Duration(aws.ToInt64(got.behind))*time.Millisecond, time.Now()
+	s.tip = got.behind != nil && *got.behind == 0
 	s.observeLag(s.lag)
-	if len(page.Records) > 0 {
+	if len(got.records) > 0 {
 		s.source.counters.read.Inc()
 	} else {
 		s.source.counters.empty.Inc()
 	}
-	s.iterator, s.iteratorAt = aws.ToString(page.NextShardIterator), now
-	switch {
-	case s.iterator == "":
-		s.exhausted, s.children = true, childShards(page)
-		for _, child := range page.ChildShards {
+	if got.last {
+		s.exhausted, s.children = true, childShards(got)
+		for _, child := range got.children {
 			s.source.setHashRange(aws.ToString(child.ShardId), child.HashKeyRange)
 		}
-	case s.lag > 0:
-		s.notBefore = now.Add(s.source.pacing.behind)
-	default:
-		s.notBefore = now.Add(s.source.pacing.tip)
 	}
 }
 
 // batch makes payloads of a page and moves the position on.
-func (s *shard) batch(page *kinesis.GetRecordsOutput) pipeline.Batch {
-	s.payloads = slices.Grow(s.payloads[:0], len(page.Records))
-	for i := range page.Records {
-		s.unpack(&page.Records[i])
+func (s *shard) batch(got *page) pipeline.Batch {
+	s.payloads = slices.Grow(s.payloads[:0], len(got.records))
+	for i := range got.records {
+		s.unpack(&got.records[i])
 	}
-	atTip := page.MillisBehindLatest != nil && *page.MillisBehindLatest == 0
-	return pipeline.Batch{Payloads: s.payloads, Lag: s.lag, Idle: atTip && len(page.Records) == 0}
+	return pipeline.Batch{Payloads: s.payloads, Lag: s.lag, Idle: s.tip && len(got.records) == 0}
+}
+
+// quiet is the batch of a time in which nothing came. Between the heartbeats of
+// subscriptions the last one still holds: a record would have been pushed. Else
+// nothing is known, and the lag grows.
+func (s *shard) quiet() pipeline.Batch {
+	if s.source.fanOut.active() && s.failures == 0 && time.Since(s.answeredAt) <= s.source.pacing.heartbeat {
+		return pipeline.Batch{Lag: s.lag, Idle: s.tip}
+	}
+	batch := pipeline.Batch{Lag: s.lagNow()}
+	if s.trouble != "" {
+		batch.Unread = s.trouble + " for " + time.Since(s.answeredAt).Round(time.Second).String()
+	}
+	return batch
 }
 
 // lagNow is the lag, grown by the time since the last answer.
@@ -198,13 +254,13 @@ func (s *shard) recovered() {
 	if s.failures >= loudFailures {
 		s.source.log.Info("reading again", zap.String("shard", s.id), zap.Int("failures", s.failures))
 	}
-	s.failures = 0
+	s.failures, s.trouble = 0, ""
 }
 
 // childShards are the children that the last page of a shard names.
-func childShards(page *kinesis.GetRecordsOutput) []listed {
-	children := make([]listed, len(page.ChildShards))
-	for i, child := range page.ChildShards {
+func childShards(got *page) []listed {
+	children := make([]listed, len(got.children))
+	for i, child := range got.children {
 		children[i] = listed{aws.ToString(child.ShardId), child.ParentShards}
 	}
 	return children

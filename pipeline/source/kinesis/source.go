@@ -34,6 +34,9 @@ type Source struct {
 	counters counters
 	pacing   pacing
 
+	fanOut    *fanOut   // nil: polling was asked for
+	subscribe subscribe // never nil
+
 	retention  atomic.Int64 // of the stream, as a time.Duration; 0 unknown
 	hashRanges sync.Map     // hashRange of every shard heard of, by ID
 }
@@ -46,10 +49,16 @@ type pacing struct {
 	patience    time.Duration // how long Next waits while calls fail
 	iteratorAge time.Duration // from which an iterator is replaced unasked
 	clockSkew   time.Duration // how long a start may seem to lie in the service's future
+
+	resubscribe time.Duration // between a subscription and the next one to the same shard
+	attempt     time.Duration // between calls of SubscribeToShard, or of DescribeStreamConsumer, that fail
+	heartbeat   time.Duration // for which an event says how things are: two of the service's, and a renewal
+	silence     time.Duration // without an event, after which a subscription is given up
 }
 
 // defaultPacing stays below Kinesis' limit of five reads per second and shard,
-// and below the five minutes that an iterator lives.
+// and below the five minutes that an iterator lives. A subscription can be
+// replaced after five seconds, and pushes at least an empty event every five.
 var defaultPacing = pacing{
 	behind:      200 * time.Millisecond,
 	tip:         time.Second,
@@ -57,6 +66,10 @@ var defaultPacing = pacing{
 	patience:    2 * time.Second,
 	iteratorAge: 270 * time.Second,
 	clockSkew:   2 * time.Minute,
+	resubscribe: 5 * time.Second,
+	attempt:     time.Second,
+	heartbeat:   15 * time.Second,
+	silence:     30 * time.Second,
 }
 
 // New returns a source for a valid configuration. It makes no call.
@@ -75,6 +88,10 @@ func New(cfg Config, deps Dependencies) (*Source, error) {
 			return nil, err
 		}
 		s.client, s.region = client, client.Options().Region
+	}
+	s.subscribe = subscribeWith(s.client)
+	if cfg.Consumer == ConsumerFanOut {
+		s.fanOut = &fanOut{source: s}
 	}
 	var err error
 	if s.metrics, err = newMetrics(deps.Registerer); err != nil {

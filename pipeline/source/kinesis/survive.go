@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -36,14 +37,29 @@ func (s *shard) survive(ctx context.Context, err error) error {
 	case failed:
 		s.source.counters.failed.Inc()
 	}
+	s.retryLater(err)
+	return nil
+}
+
+// retryLater sets when to try again what failed.
+func (s *shard) retryLater(err error) {
 	s.failures++
+	switch {
+	case errors.Is(err, errSilent):
+		s.trouble = "no event from Kinesis"
+	case classify(err) == throttled:
+		s.trouble = "throttled by Kinesis"
+	case isAnswer(err):
+		s.trouble = "errors from Kinesis"
+	default:
+		s.trouble = "no answer from Kinesis"
+	}
 	s.observeLag(s.lagNow())
 	if s.failures%loudFailures == 0 {
 		s.source.log.Warn("reading fails, trying again",
 			zap.String("shard", s.id), zap.Int("failures", s.failures), zap.Error(err))
 	}
 	s.notBefore = time.Now().Add(s.source.pacing.behind + backoff(s.source.pacing.backoff, s.failures))
-	return nil
 }
 
 // aheadOfService says that the service refused a start because it lies in its
@@ -57,19 +73,30 @@ func (s *shard) aheadOfService(err error) bool {
 // outlived tells a shard that retention removed from a stream that is not
 // there. The former ends here, with the children that the listing has.
 func (s *shard) outlived(ctx context.Context, err error) error {
-	shards, listErr := s.source.list(ctx, nil)
+	listed, listErr := s.isListed(ctx)
 	switch {
 	case listErr != nil && classify(listErr) == missing:
 		return s.fail(err)
 	case listErr != nil:
 		return s.survive(ctx, listErr)
-	case slices.ContainsFunc(shards, func(l listed) bool { return l.id == s.id }):
+	case listed:
 		return s.fail(err)
 	}
+	s.expired()
+	return nil
+}
+
+// isListed says whether the stream has the shard.
+func (s *shard) isListed(ctx context.Context) (bool, error) {
+	shards, err := s.source.list(ctx, nil)
+	return slices.ContainsFunc(shards, func(l listed) bool { return l.id == s.id }), err
+}
+
+// expired ends a shard that retention removed.
+func (s *shard) expired() {
 	s.source.counters.expiredShards.Inc()
 	s.source.log.Warn("shard expired before it was read to its end",
 		zap.String("shard", s.id), zap.String("position", string(s.position)))
 	s.exhausted, s.iterator = true, ""
 	s.listings = childListings - 1 // none is a possible answer here: its children may have expired too
-	return nil
 }

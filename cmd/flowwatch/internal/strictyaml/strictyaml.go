@@ -42,7 +42,7 @@ type Options struct {
 	LookupEnv func(name string) (value string, ok bool)
 	// NotYet lists keys that are known and rejected as not available in this
 	// version, as paths with [] for any list item ("sources[].s3"), or single
-	// values of an available key ("sources[].kinesis.consumer=fan_out").
+	// values of an available key ("sources[].file.follow=true").
 	NotYet []string
 }
 

@@ -3,14 +3,16 @@
 // The demo and the tests of the Kinesis source run on it.
 //
 // It knows CreateStream, DeleteStream, DescribeStreamSummary, ListShards,
-// PutRecord, PutRecords, GetShardIterator, GetRecords, SplitShard and
-// MergeShards, with the documented results, limits and error shapes. Records
+// PutRecord, PutRecords, GetShardIterator, GetRecords, SplitShard, MergeShards
+// and UpdateShardCount, and of enhanced fan-out RegisterStreamConsumer,
+// DescribeStreamConsumer, ListStreamConsumers, DeregisterStreamConsumer and
+// SubscribeToShard, with the documented results, limits and error shapes.
+// Events are pushed over HTTP/1.1 in chunks, where AWS has HTTP/2. Records
 // live in memory and the oldest are dropped (and counted) when a stream grows
 // beyond Options.RetainBytes. It checks no signatures.
 //
-// What it does not do: fan-out (SubscribeToShard), encryption, tags, the
-// asynchronous CREATING and UPDATING states (every operation is finished when
-// it returns).
+// What it does not do: encryption, tags, the asynchronous CREATING and UPDATING
+// states of a stream (every operation is finished when it returns).
 //
 // # Is it right?
 //

@@ -90,30 +90,51 @@ func (s *Server) read(st *stream, sh *shard, it iterator, limit int) getRecordsO
 	if it.next > 0 && every(s.opts.Faults.RepeatEvery, sh.reads) {
 		it.next--
 	}
-	ahead := sh.retained(it.next)
-	bytes := int64(0)
-	for len(out.Records) < min(limit, len(ahead)) {
-		r := ahead[len(out.Records)]
-		if bytes += r.size(); bytes > maxGetBytes {
-			break
-		}
-		out.Records = append(out.Records, readRecord{sh.sequence(r.number), timestamp{r.arrival}, r.data, r.key, "NONE"})
-		it.next = r.number + 1
-	}
+	var rest []record
+	out.Records, it.next, rest = sh.take(it.next, limit, maxGetBytes)
 	if s.opts.EnforceLimits {
-		sh.pace.read(time.Now(), bytes)
+		sh.pace.read(time.Now(), sizeOf(out.Records))
 	}
-	if rest := ahead[len(out.Records):]; len(rest) > 0 {
+	if len(rest) > 0 {
 		out.MillisBehindLatest = max(1, s.now().Sub(rest[0].arrival).Milliseconds())
 	} else if !sh.isOpen() {
-		for _, child := range st.children(sh.id) {
-			out.ChildShards = append(out.ChildShards, childShard{child.id, child.parents,
-				hashKeyRange{child.first.String(), child.last.String()}})
-		}
+		out.ChildShards = st.childShards(sh.id)
 		return out
 	}
 	it.issued = time.Now()
 	token := it.token()
 	out.NextShardIterator = &token
 	return out
+}
+
+// take returns the records from the given number on, up to a count and up to a
+// size (but always one), the number of the record after them, and what remains.
+func (s *shard) take(from uint64, most int, mostBytes int64) (taken []readRecord, next uint64, rest []record) {
+	rest, next = s.retained(from), from
+	taken = []readRecord{}
+	bytes := int64(0)
+	for len(rest) > 0 && len(taken) < most {
+		r := rest[0]
+		if bytes += r.size(); bytes > mostBytes && len(taken) > 0 {
+			break
+		}
+		taken = append(taken, readRecord{s.sequence(r.number), timestamp{r.arrival}, r.data, r.key, "NONE"})
+		rest, next = rest[1:], r.number+1
+	}
+	return taken, next, rest
+}
+
+func sizeOf(records []readRecord) (bytes int64) {
+	for _, r := range records {
+		bytes += int64(len(r.Data) + len(r.PartitionKey))
+	}
+	return bytes
+}
+
+func (st *stream) childShards(id string) []childShard {
+	var children []childShard
+	for _, child := range st.children(id) {
+		children = append(children, childShard{child.id, child.parents, hashKeyRange{child.first.String(), child.last.String()}})
+	}
+	return children
 }

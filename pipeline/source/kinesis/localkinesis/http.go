@@ -28,6 +28,12 @@ var operations = map[string]func(*Server, *json.Decoder) (any, error){
 	"GetRecords":            operation((*Server).getRecords),
 	"SplitShard":            operation((*Server).splitShard),
 	"MergeShards":           operation((*Server).mergeShards),
+	"UpdateShardCount":      operation((*Server).updateShardCount),
+
+	"RegisterStreamConsumer":   operation((*Server).registerStreamConsumer),
+	"DescribeStreamConsumer":   operation((*Server).describeStreamConsumer),
+	"ListStreamConsumers":      operation((*Server).listStreamConsumers),
+	"DeregisterStreamConsumer": operation((*Server).deregisterStreamConsumer),
 }
 
 // none is the output of the operations that answer with an empty body.
@@ -50,7 +56,16 @@ func operation[In, Out any](do func(*Server, In) (Out, error)) func(*Server, *js
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-amzn-RequestId", fmt.Sprintf("local-%012d", s.requests.Add(1)))
-	out, err := s.dispatch(w, r)
+	do, err := s.operation(r)
+	switch {
+	case err != nil:
+		fail(w, err)
+		return
+	case do == nil:
+		s.push(w, r)
+		return
+	}
+	out, err := do(s, json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)))
 	if err != nil {
 		fail(w, err)
 		return
@@ -65,18 +80,20 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, body)
 }
 
-func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) (any, error) {
+// operation finds what a request asks for; nil is SubscribeToShard, whose
+// answer is no single document.
+func (s *Server) operation(r *http.Request) (func(*Server, *json.Decoder) (any, error), error) {
 	name, ours := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	do := operations[name]
 	switch {
 	case r.Method != http.MethodPost:
 		return nil, &apiError{http.StatusMethodNotAllowed, "InvalidAction", "POST is accepted, not " + r.Method}
-	case !ours || do == nil:
+	case !ours || do == nil && name != subscribeOperation:
 		return nil, badRequest("UnknownOperationException", "X-Amz-Target %q is not served here", r.Header.Get("X-Amz-Target"))
 	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json-1.1"):
 		return nil, badRequest("SerializationException", "Content-Type application/x-amz-json-1.1 is accepted, not %q", r.Header.Get("Content-Type"))
 	}
-	return do(s, json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)))
+	return do, nil
 }
 
 func fail(w http.ResponseWriter, err error) {

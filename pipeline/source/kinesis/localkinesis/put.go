@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	maxRecord     = 1 << 20  // bytes of data and partition key of one record
+	maxRecord     = 1 << 20  // bytes of data and partition key of one record, unless the stream says otherwise
+	largestRecord = 10 << 20 // what a stream can say
 	maxPutRecords = 500      // records of one PutRecords
 	maxPutBytes   = 10 << 20 // bytes of one PutRecords, keys among them
 )
@@ -37,6 +38,9 @@ func (s *Server) putRecord(in putRecordInput) (putRecordOutput, error) {
 	defer s.mu.Unlock()
 	st, err := s.stream(in.named)
 	if err != nil {
+		return putRecordOutput{}, err
+	}
+	if err := st.fits(in.putEntry); err != nil {
 		return putRecordOutput{}, err
 	}
 	sh, sequence, err := s.store(st, hash, in.putEntry)
@@ -88,6 +92,11 @@ func (s *Server) putRecords(in putRecordsInput) (putRecordsOutput, error) {
 	if err != nil {
 		return putRecordsOutput{}, err
 	}
+	for _, entry := range in.Records {
+		if err := st.fits(entry); err != nil {
+			return putRecordsOutput{}, err
+		}
+	}
 	out := putRecordsOutput{Records: make([]putResult, len(in.Records)), EncryptionType: "NONE"}
 	for i, entry := range in.Records {
 		sh, sequence, err := s.store(st, hashes[i], entry)
@@ -107,9 +116,6 @@ func (e putEntry) hash() (hashKey, error) {
 	if n := len([]rune(e.PartitionKey)); n < 1 || n > 256 {
 		return hashKey{}, badRequest("ValidationException", "PartitionKey has %d characters: 1 to 256 are accepted", n)
 	}
-	if n := len(e.Data) + len(e.PartitionKey); n > maxRecord {
-		return hashKey{}, badRequest("ValidationException", "a record of %d bytes: %d are accepted", n, maxRecord)
-	}
 	if e.ExplicitHashKey == nil {
 		return hashOf(e.PartitionKey), nil
 	}
@@ -118,6 +124,14 @@ func (e putEntry) hash() (hashKey, error) {
 		return hashKey{}, invalidArgument("ExplicitHashKey %.60q is no integer between 0 and 2^128-1", *e.ExplicitHashKey)
 	}
 	return hash, nil
+}
+
+// fits says whether the stream takes an entry of this size.
+func (st *stream) fits(e putEntry) error {
+	if n := len(e.Data) + len(e.PartitionKey); n > st.maxRecord {
+		return badRequest("ValidationException", "a record of %d bytes: %d are accepted", n, st.maxRecord)
+	}
+	return nil
 }
 
 // store appends an entry to the shard that owns its hash. The lock must be

@@ -1,6 +1,7 @@
 package localkinesis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,16 @@ type Options struct {
 	// EnforceLimits applies the limits per shard, in real time: 5 reads and
 	// 2 MiB read, 1,000 records and 1 MiB written a second.
 	EnforceLimits bool
+	// SubscriptionLifetime is after what time the pushing of a shard ends: 5
+	// minutes by default. It, Heartbeat (5 s) and SubscribeInterval (5 s, for
+	// which a subscription can't be replaced) are in real time.
+	SubscriptionLifetime time.Duration
+	Heartbeat            time.Duration
+	SubscribeInterval    time.Duration
+	// ConsumerDelay is how long a consumer is CREATING, by default no time.
+	ConsumerDelay time.Duration
+	// MaxConsumers of a stream: 20 by default; below 0 none.
+	MaxConsumers int
 	// Faults to inject.
 	Faults Faults
 }
@@ -43,6 +54,11 @@ type Stats struct {
 	Throttled int64 // reads and writes refused for their rate, faults among them
 	Failed    int64 // reads answered with status 500 by a fault
 	Trimmed   int64 // records dropped by retention
+
+	Subscriptions int64 // SubscribeToShard calls that were answered with success
+	InUse         int64 // those refused as they came too soon after another, faults among them
+	Events        int64 // pushed
+	Cut           int64 // events in the middle of which the connection was broken by a fault
 }
 
 // Server is a running endpoint. Its methods are safe for concurrent use.
@@ -52,12 +68,17 @@ type Server struct {
 	http  *http.Server
 	ended chan struct{}
 
+	closing chan struct{} // closed by Close
+	once    sync.Once
+
 	requests atomic.Uint64 // numbers the x-amzn-RequestId headers
 
 	mu      sync.Mutex // guards everything below
 	streams map[string]*stream
 	created uint64 // streams created so far: tells a stream from its namesake
-	stats   Stats
+
+	registered int64 // consumers so far
+	stats      Stats
 }
 
 // New starts an endpoint. It serves until Close.
@@ -74,6 +95,10 @@ func New(opts Options) (*Server, error) {
 	if opts.IteratorLifetime <= 0 {
 		opts.IteratorLifetime = 5 * time.Minute
 	}
+	opts.SubscriptionLifetime = cmp.Or(opts.SubscriptionLifetime, 5*time.Minute)
+	opts.Heartbeat = cmp.Or(opts.Heartbeat, 5*time.Second)
+	opts.SubscribeInterval = cmp.Or(opts.SubscribeInterval, 5*time.Second)
+	opts.MaxConsumers = cmp.Or(opts.MaxConsumers, maxConsumers)
 	if opts.PageRecords <= 0 {
 		opts.PageRecords = maxGetRecords
 	}
@@ -85,6 +110,7 @@ func New(opts Options) (*Server, error) {
 		opts:    opts,
 		url:     "http://" + listener.Addr().String(),
 		ended:   make(chan struct{}),
+		closing: make(chan struct{}),
 		streams: map[string]*stream{},
 	}
 	s.http = &http.Server{
@@ -118,6 +144,7 @@ const closeGrace = 300 * time.Millisecond
 
 // Close ends the endpoint: requests under way get a moment to finish.
 func (s *Server) Close() error {
+	s.once.Do(func() { close(s.closing) })
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	err := s.http.Shutdown(ctx)

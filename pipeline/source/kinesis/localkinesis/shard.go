@@ -34,6 +34,10 @@ type shard struct {
 	pace    pace
 	puts    int // what the faults count
 	reads   int
+
+	subscriptions int // of SubscribeToShard; what the faults count too
+	events        int
+	changed       chan struct{} // closed at the next record, or the shard's end; nil when nobody waits
 }
 
 // sequence numbers have 56 digits, rise within a shard, and those of a child
@@ -81,7 +85,29 @@ func (s *shard) put(now time.Time, key string, data []byte) record {
 	r := record{number: s.next, arrival: now, key: key, data: data}
 	s.records = append(s.records, r)
 	s.next++
+	s.wake()
 	return r
+}
+
+// close ends the shard: no record comes after it.
+func (s *shard) close(now time.Time) {
+	s.closed = now
+	s.wake()
+}
+
+// await is closed when the shard has changed.
+func (s *shard) await() <-chan struct{} {
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
+}
+
+func (s *shard) wake() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
 }
 
 // retained are the records from the given number on. The slice is good for as

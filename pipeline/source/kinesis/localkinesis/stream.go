@@ -19,6 +19,9 @@ type stream struct {
 	shards     []*shard // by ID
 	opened     int      // shards opened so far: the index of the next one
 	bytes      int64    // retained
+	maxRecord  int      // bytes of data and partition key of one record
+
+	consumers map[string]*consumer // by name
 }
 
 func (st *stream) arn() string {

@@ -11,6 +11,8 @@ type createStreamInput struct {
 	StreamName        string
 	ShardCount        *int
 	StreamModeDetails struct{ StreamMode string }
+
+	MaxRecordSizeInKiB *int
 }
 
 func (s *Server) createStream(in createStreamInput) (none, error) {
@@ -27,6 +29,12 @@ func (s *Server) createStream(in createStreamInput) (none, error) {
 	if count < 1 || count > maxShards {
 		return none{}, badRequest("ValidationException", "ShardCount %d: 1 to %d are accepted", count, maxShards)
 	}
+	size := maxRecord >> 10
+	if in.MaxRecordSizeInKiB != nil {
+		if size = *in.MaxRecordSizeInKiB; size < maxRecord>>10 || size > largestRecord>>10 {
+			return none{}, badRequest("ValidationException", "MaxRecordSizeInKiB %d: %d to %d are accepted", size, maxRecord>>10, largestRecord>>10)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.streams[in.StreamName] != nil {
@@ -34,7 +42,7 @@ func (s *Server) createStream(in createStreamInput) (none, error) {
 	}
 	s.created++
 	now := s.now()
-	st := &stream{name: in.StreamName, generation: s.created, created: now}
+	st := &stream{name: in.StreamName, generation: s.created, created: now, maxRecord: size << 10, consumers: map[string]*consumer{}}
 	for _, hashes := range evenRanges(count) {
 		st.open(now, hashes)
 	}
@@ -42,12 +50,23 @@ func (s *Server) createStream(in createStreamInput) (none, error) {
 	return none{}, nil
 }
 
-func (s *Server) deleteStream(in named) (none, error) {
+type deleteStreamInput struct {
+	named
+	EnforceConsumerDeletion bool
+}
+
+func (s *Server) deleteStream(in deleteStreamInput) (none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st, err := s.stream(in)
+	st, err := s.stream(in.named)
 	if err != nil {
 		return none{}, err
+	}
+	if len(st.consumers) > 0 && !in.EnforceConsumerDeletion {
+		return none{}, inUse("Stream %s under account %s has %d consumers registered. Set EnforceConsumerDeletion to true to delete the stream.", st.name, account, len(st.consumers))
+	}
+	for _, gone := range st.consumers {
+		st.deregister(gone)
 	}
 	delete(s.streams, st.name)
 	return none{}, nil
@@ -62,6 +81,7 @@ type streamSummary struct {
 	OpenShardCount          int
 	ConsumerCount           int
 	RetentionPeriodHours    int
+	MaxRecordSizeInKiB      int
 	EncryptionType          string
 	EnhancedMonitoring      []struct{}
 }
@@ -90,7 +110,9 @@ func (s *Server) describeStreamSummary(in named) (describeStreamSummaryOutput, e
 		StreamModeDetails:       map[string]string{"StreamMode": "PROVISIONED"},
 		StreamCreationTimestamp: timestamp{st.created},
 		OpenShardCount:          open,
+		ConsumerCount:           len(st.consumers),
 		RetentionPeriodHours:    24,
+		MaxRecordSizeInKiB:      st.maxRecord >> 10,
 		EncryptionType:          "NONE",
 		EnhancedMonitoring:      []struct{}{},
 	}}, nil

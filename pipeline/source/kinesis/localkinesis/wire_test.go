@@ -146,7 +146,7 @@ func TestErrors(t *testing.T) {
 	f("InvalidArgumentException", "SplitShard", s(object{"ShardToSplit": first, "NewStartingHashKey": "6"}))
 	f("InvalidArgumentException", "MergeShards", s(object{"ShardToMerge": "shardId-000000000002", "AdjacentShardToMerge": "shardId-000000000001"}))
 
-	if status, text := w.post(targetPrefix+"SubscribeToShard", "application/x-amz-json-1.1", []byte("{}")); status != 400 || !strings.Contains(string(text), "UnknownOperationException") {
+	if status, text := w.post(targetPrefix+"EnableEnhancedMonitoring", "application/x-amz-json-1.1", []byte("{}")); status != 400 || !strings.Contains(string(text), "UnknownOperationException") {
 		t.Errorf("an operation that is not served: %d, %s", status, text)
 	}
 	if status, text := w.post(targetPrefix+"ListShards", "application/x-amz-cbor-1.1", []byte("{}")); status != 400 || !strings.Contains(string(text), "SerializationException") {

@@ -16,7 +16,7 @@ import (
 // The conformance suite, second part: the source on top of an endpoint.
 
 func TestConformanceContract(t *testing.T) {
-	eachEndpoint(t, func(t *testing.T, e endpoint) {
+	eachConsumer(t, func(t *testing.T, e endpoint) {
 		sourcetest.Run(t, sourcetest.Harness{Open: func(t *testing.T) sourcetest.Input { return openInput(t, e) }})
 	})
 }
@@ -61,7 +61,7 @@ func consume(t *testing.T, host *sourcetest.Host, source *Source, until func(*so
 }
 
 func TestConformanceLatest(t *testing.T) {
-	eachEndpoint(t, func(t *testing.T, e endpoint) {
+	eachConsumer(t, func(t *testing.T, e endpoint) {
 		s := e.newStream(t, 1)
 		s.put(lowerKey, "old")
 		pause(t, 5*time.Millisecond) // the start must be later than that
@@ -82,7 +82,7 @@ func TestConformanceLatest(t *testing.T) {
 // Shards that were closed since the start time are read from it, those closed
 // before it not at all.
 func TestConformanceTimestamp(t *testing.T) {
-	eachEndpoint(t, func(t *testing.T, e endpoint) {
+	eachConsumer(t, func(t *testing.T, e endpoint) {
 		s := e.newStream(t, 1)
 		s.put(lowerKey, "in a shard closed before the start")
 		s.split("shardId-000000000000", middle)
@@ -109,7 +109,7 @@ func TestConformanceTimestamp(t *testing.T) {
 // A merge's child waits for both parents, also when one has ended in an earlier
 // run.
 func TestConformanceSplitAndMerge(t *testing.T) {
-	eachEndpoint(t, func(t *testing.T, e endpoint) {
+	eachConsumer(t, func(t *testing.T, e endpoint) {
 		s := e.newStream(t, 2)
 		s.put(lowerKey, "lower")
 		s.put(upperKey, "upper")
@@ -142,7 +142,7 @@ func TestConformanceSplitAndMerge(t *testing.T) {
 }
 
 func TestConformanceIdle(t *testing.T) {
-	eachEndpoint(t, func(t *testing.T, e endpoint) {
+	eachConsumer(t, func(t *testing.T, e endpoint) {
 		s := e.newStream(t, 1)
 		host := sourcetest.NewHost(t, nil)
 		consume(t, host, s.source(t, StartTrimHorizon), func(p *sourcetest.Progress) bool { return p.Idle })
@@ -155,7 +155,7 @@ func TestConformanceIdle(t *testing.T) {
 }
 
 func TestConformanceMissingStream(t *testing.T) {
-	eachEndpoint(t, func(t *testing.T, e endpoint) {
+	eachConsumer(t, func(t *testing.T, e endpoint) {
 		missing := stream{t: t, name: "flowwatch-conformance-missing", endpoint: e}
 		err := sourcetest.NewHost(t, nil).Run(missing.source(t, StartLatest), nil)
 		wantCode(t, err, "ResourceNotFoundException")
