@@ -36,6 +36,7 @@ type evaluateCmd struct {
 	Interval   time.Duration `help:"Aggregation interval of the simulation: 1m or 10m." default:"1m"`
 	Delivery   string        `help:"When simulated logs arrive: prompt or aws." enum:"prompt,aws" default:"aws"`
 	Misread    float64       `help:"Share of contacts whose outcome is turned into its opposite." default:"0"`
+	Harsh      bool          `help:"Heavier tails and higher bursts in the simulation."`
 	Early      bool          `help:"Judge panes that are still open, as run does with detect.early."`
 	Config     string        `help:"Configuration whose rules are evaluated; by default the defaults." type:"path"`
 	Parallel   int           `help:"Seeds at a time." default:"2"`
@@ -143,7 +144,7 @@ func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed 
 	lasts := time.Duration(c.Days * 24 * float64(time.Hour))
 	sim := simulate.Config{
 		Seed: seed, Start: evaluationStart, Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Fields),
-		Interval: c.Interval, Varied: true, Radiation: c.Probes, Malformed: -1, Late: -1, Misread: c.Misread,
+		Interval: c.Interval, Varied: true, Harsh: c.Harsh, Radiation: c.Probes, Malformed: -1, Late: -1, Misread: c.Misread,
 	}
 	if c.Delivery == "aws" {
 		sim.Delivery = simulate.AWSDelivery()

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"compress/gzip"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strconv"
+	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,27 +16,32 @@ import (
 )
 
 type simulateCmd struct {
-	Out        string        `help:"Folder for flow.log and truth.jsonl, made when missing; - for lines to standard output." placeholder:"DIR"`
-	Truth      string        `help:"With --out -: file for the truth." placeholder:"FILE"`
-	Gzip       bool          `help:"Compress flow.log to flow.log.gz."`
-	Stream     string        `help:"Kinesis stream to put CloudWatch envelopes on, in place of --out." placeholder:"NAME"`
-	Endpoint   string        `help:"With --stream: a local server in place of AWS." placeholder:"URL"`
-	Region     string        `help:"With --stream: its region." placeholder:"REGION"`
-	Speed      float64       `help:"With --stream: how many times as fast as real time; 0 for as fast as possible." default:"1"`
-	Seed       uint64        `help:"The same seed gives the same bytes." default:"1"`
-	Start      time.Time     `help:"First simulated minute, RFC 3339." default:"2026-03-02T00:00:00Z"`
-	For        time.Duration `help:"How long." default:"1h"`
+	Seed       uint64        `help:"Of everything that is drawn: the same flags give the same bytes." default:"1"`
+	Start      string        `help:"First simulated minute, RFC 3339. By default 2026-03-02T00:00:00Z; with --stream such that the last minute is now."`
+	For        time.Duration `help:"How long, in whole minutes." default:"1h"`
 	Interfaces int           `help:"Network interfaces." default:"20"`
 	VPCs       int           `name:"vpcs" help:"Networks that they belong to." default:"2"`
-	Fields     string        `help:"Format: v2, or v5 with its 29 fields." enum:"v2,v5" default:"v5"`
-	Interval   time.Duration `help:"Aggregation interval: 1m or 10m." default:"1m"`
-	Level      float64       `help:"Multiplies the background traffic." default:"1"`
+	Format     string        `help:"v2, or v5 with its 29 fields." enum:"v2,v5" default:"v5" aliases:"fields"`
+	Interval   time.Duration `help:"What one record covers: 60s or 600s." default:"60s"`
+	Level      float64       `help:"Times the normal traffic." default:"1"`
 	Probes     float64       `help:"Unsolicited probes an hour for each public address." default:"300"`
-	Varied     bool          `help:"Give every interface a rate of its own, and bursts to a few."`
-	Delivery   string        `help:"When logs arrive, which is the order of the lines: prompt (22 to 44 s) or aws (median 30 s, a tail to 12 minutes, some missing, some twice)." enum:"prompt,aws" default:"prompt"`
-	Suite      string        `help:"Scenarios: background, attacks, benign or all." enum:",background,attacks,benign,all" default:""`
-	Scenario   []string      `help:"A scenario, KIND@OFFSET or KIND@OFFSETxFACTOR, such as flood@50hx10. Repeatable." sep:"none"`
-	List       bool          `help:"List the kinds of scenario and what is expected of each."`
+	Varied     bool          `help:"Give every interface a rate of its own, days and weekends, and bursts to a few." default:"true" negatable:""`
+	Harsh      bool          `help:"With --varied: heavier tails and higher bursts."`
+	Suite      string        `help:"Scenarios, many of each kind: background (none: the default), attacks, benign or all." xor:"what"`
+	Scenario   []string      `help:"One scenario: KIND@OFFSET[xFACTOR][,size=N][,for=DURATION][,vpc=N][,site=N], such as flood@50hx10. Repeatable." sep:"none" xor:"what"`
+	List       bool          `help:"Say what kinds there are and what is expected of each, and end."`
+	Delivery   string        `help:"When lines arrive: prompt (22 to 44 s), aws (median 30 s, tail to 12 min, a few never or twice) or rough (and an outage a day)." enum:"prompt,aws,rough" default:"prompt"`
+	Malformed  float64       `help:"Share of lines that are broken." default:"0"`
+
+	Out    string `help:"Directory for flow.log and truth.jsonl, or - for lines on standard output." placeholder:"DIR" xor:"where"`
+	Gzip   bool   `help:"Write flow.log.gz."`
+	Header bool   `help:"Begin with the line of field names that S3 files begin with." default:"true" negatable:""`
+	Truth  string `help:"File for the truth; by default truth.jsonl in --out." placeholder:"FILE" type:"path"`
+
+	Stream   string  `help:"Kinesis stream on which CloudWatch envelopes are put." xor:"where"`
+	Region   string  `help:"Of the stream."`
+	Endpoint string  `help:"URL of a Kinesis server, for one that is not that of AWS."`
+	Speed    float64 `help:"How many times faster than the clock lines arrive on the stream; 0 is as fast as they can be put." default:"1"`
 }
 
 // Validate is called by the command line.
@@ -47,20 +50,34 @@ func (c *simulateCmd) Validate() error {
 		return nil
 	}
 	switch {
-	case (c.Out == "") == (c.Stream == ""):
-		return errors.New("--out or --stream: one of them says where the traffic goes")
+	case c.Out == "" && c.Stream == "":
+		return errors.New("--out or --stream: one is needed; --out - is standard output")
+	case c.Suite != "" && !slices.Contains(simulate.Suites(), c.Suite):
+		return fmt.Errorf("--suite: %q; accepted: %s", c.Suite, strings.Join(simulate.Suites(), ", "))
+	case c.For < time.Minute || c.For%time.Minute != 0:
+		return fmt.Errorf("--for: %v; accepted: whole minutes, at least one", c.For)
+	case c.Interval != time.Minute && c.Interval != 10*time.Minute:
+		return fmt.Errorf("--interval: %v; accepted: 60s and 600s", c.Interval)
+	case !(c.Level > 0 && c.Level <= 1000):
+		return fmt.Errorf("--level: %v; accepted: above 0, up to 1000", c.Level)
+	case !(c.Probes >= 0 && c.Probes <= 1e6):
+		return fmt.Errorf("--probes: %v; accepted: 0 to 1000000", c.Probes)
+	case !(c.Malformed >= 0 && c.Malformed <= 1):
+		return fmt.Errorf("--malformed: %v; accepted: 0 to 1", c.Malformed)
+	case !(c.Speed >= 0) || math.IsInf(c.Speed, 1):
+		return fmt.Errorf("--speed: %v; accepted: 0 or more", c.Speed)
+	case c.Gzip && (c.Stream != "" || c.Out == "-"):
+		return errors.New("--gzip: goes with --out DIR")
 	case c.Out == "-" && c.Truth == "":
 		return errors.New("--truth: a file is needed with --out -, or it would be lost")
-	case c.Out != "-" && c.Truth != "" && c.Stream == "":
-		return errors.New("--truth: goes with --out - and --stream; in a folder it is truth.jsonl")
-	case c.For < time.Minute:
-		return fmt.Errorf("--for: %s; accepted: at least 1m", c.For)
-	case c.Speed < 0:
-		return fmt.Errorf("--speed: %v; accepted: 0 or more", c.Speed)
-	case c.Suite != "" && len(c.Scenario) > 0:
-		return errors.New("--scenario: not together with --suite")
 	}
-	return nil
+	if c.Start != "" {
+		if _, err := time.Parse(time.RFC3339, c.Start); err != nil {
+			return fmt.Errorf("--start: %q; accepted: a time such as 2026-03-02T00:00:00Z", c.Start)
+		}
+	}
+	_, err := c.scenarios(simulate.Config{})
+	return err
 }
 
 // Run writes the simulation.
@@ -68,7 +85,7 @@ func (c *simulateCmd) Run(ctx context.Context, e *env) error {
 	if c.List {
 		return listKinds(e.Stdout)
 	}
-	cfg, err := c.config()
+	cfg, err := c.config(e.Now())
 	if err != nil {
 		return usageError{err}
 	}
@@ -76,150 +93,113 @@ func (c *simulateCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if c.Stream != "" {
-		err = c.put(ctx, e, traffic)
-	} else {
-		err = c.write(ctx, e, traffic)
+	began := time.Now()
+	switch {
+	case c.Stream != "":
+		err = c.toStream(ctx, traffic, cfg.Start)
+	case c.Out == "-":
+		err = c.toWriter(ctx, e.Stdout, traffic)
+	default:
+		err = c.toDirectory(ctx, traffic)
 	}
 	if err != nil {
 		return err
 	}
 	n := traffic.Counts()
-	fmt.Fprintf(e.Stderr, "%d lines of %d interfaces over %s, %d scenarios\n", n.Lines, c.Interfaces, c.For, len(traffic.Truth()))
+	took := time.Since(began)
+	fmt.Fprintf(e.Stderr, "flowwatch simulate: %d lines of %d interfaces from %s to %s, %d scenarios; %d malformed, %d lines never delivered, %d twice; %.1f s, %.0f lines/s\n",
+		n.Lines, c.Interfaces, cfg.Start.Format(time.RFC3339), cfg.Start.Add(c.For).Format(time.RFC3339), len(cfg.Scenarios),
+		n.Malformed, n.Missing, n.Duplicates, took.Seconds(), float64(n.Lines)/took.Seconds())
 	return nil
 }
 
-func (c *simulateCmd) config() (simulate.Config, error) {
-	cfg := simulate.Config{
-		Seed: c.Seed, Start: c.Start, Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Fields),
-		Interval: c.Interval, Level: c.Level, Radiation: c.Probes, Varied: c.Varied, Malformed: -1, Late: -1,
+// config returns what is to be simulated. The flags alone decide, but for the
+// start with a stream.
+func (c *simulateCmd) config(now time.Time) (simulate.Config, error) {
+	delivery, err := simulate.NamedDelivery(c.Delivery)
+	if err != nil {
+		return simulate.Config{}, fmt.Errorf("--delivery: %w", err)
 	}
+	cfg := simulate.Config{
+		Seed: c.Seed, Start: c.start(now), Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Format),
+		Interval: c.Interval, Varied: c.Varied, Harsh: c.Harsh, Delivery: delivery, Level: c.Level,
+		Radiation: c.Probes, Malformed: c.Malformed, Late: -1,
+	}
+	// In the configuration 0 is the default.
 	if c.Probes == 0 {
 		cfg.Radiation = -1
 	}
-	if c.Delivery == "aws" {
-		cfg.Delivery = simulate.AWSDelivery()
+	if c.Malformed == 0 {
+		cfg.Malformed = -1
 	}
-	var err error
-	if c.Suite != "" {
-		cfg.Scenarios, err = simulate.Suite(c.Suite, cfg, c.For)
-		return cfg, err
+	cfg.Scenarios, err = c.scenarios(cfg)
+	return cfg, err
+}
+
+// start returns the first minute. On a stream no line may arrive before what it
+// tells of: at n times the clock, event time has caught up with it at the end.
+func (c *simulateCmd) start(now time.Time) time.Time {
+	if c.Start != "" {
+		at, _ := time.Parse(time.RFC3339, c.Start) // Validate has seen it
+		return at.UTC().Truncate(time.Minute)
 	}
+	if c.Stream == "" {
+		return evaluationStart
+	}
+	ahead := c.For
+	if c.Speed > 0 {
+		ahead = time.Duration(float64(c.For) * max(0, 1-1/c.Speed))
+	}
+	return now.UTC().Add(-ahead).Truncate(time.Minute)
+}
+
+// scenarios returns those of --scenario, or of the suite.
+func (c *simulateCmd) scenarios(cfg simulate.Config) ([]simulate.Scenario, error) {
+	if len(c.Scenario) == 0 {
+		if cfg.Start.IsZero() {
+			return nil, nil
+		}
+		return simulate.Suite(cmp.Or(c.Suite, "background"), cfg, c.For)
+	}
+	var all []simulate.Scenario
 	for _, text := range c.Scenario {
 		s, err := parseScenario(text)
 		if err != nil {
-			return cfg, fmt.Errorf("--scenario %q: %w", text, err)
+			return nil, fmt.Errorf("--scenario %s: %w", text, err)
 		}
-		cfg.Scenarios = append(cfg.Scenarios, s)
+		if end := s.At + s.For; end > c.For {
+			return nil, fmt.Errorf("--scenario %s: it lasts until %v, the simulation %v: accepted are an earlier offset, for=DURATION, or a longer --for", text, end, c.For)
+		}
+		all = append(all, s)
 	}
-	return cfg, nil
+	return all, nil
 }
 
-// parseScenario reads KIND@OFFSET, with xFACTOR behind it or not.
-func parseScenario(text string) (simulate.Scenario, error) {
-	kind, rest, ok := strings.Cut(text, "@")
-	if !ok {
-		return simulate.Scenario{}, errors.New("no offset; accepted: KIND@OFFSET, such as vertical-scan@30m")
-	}
-	s := simulate.Scenario{Kind: simulate.Kind(kind)}
-	offset, factor, ok := strings.Cut(rest, "x")
-	if ok {
-		f, err := strconv.ParseFloat(factor, 64)
-		if err != nil || !(f > 1 && f <= 10_000) {
-			return s, fmt.Errorf("factor %q; accepted: a number above 1, up to 10000", factor)
-		}
-		s.Factor = f
-	}
-	at, err := time.ParseDuration(offset)
-	if err != nil {
-		return s, fmt.Errorf("offset %q; accepted: a duration such as 90m", offset)
-	}
-	s.At = at
-	return s, nil
-}
-
-// write writes lines in their order of arrival, and the truth.
-func (c *simulateCmd) write(ctx context.Context, e *env, traffic *simulate.Generator) (err error) {
-	lines, truth := e.Stdout, c.Truth
-	if c.Out != "-" {
-		if err := os.MkdirAll(c.Out, 0o755); err != nil {
-			return err
-		}
-		truth = filepath.Join(c.Out, "truth.jsonl")
-		name := filepath.Join(c.Out, "flow.log")
-		if c.Gzip {
-			name += ".gz"
-		}
-		f, err := os.Create(name)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		lines = f
-	}
-	if c.Gzip {
-		z := gzip.NewWriter(lines)
-		defer func() { err = errors.Join(err, z.Close()) }()
-		lines = z
-	}
-	w := bufio.NewWriterSize(lines, 1<<20)
-	if c.Fields == "v5" {
-		fmt.Fprintln(w, traffic.Format()) // the default format needs no header
-	}
-	err = c.batches(ctx, traffic, func(b *simulate.Batch) error {
-		for _, l := range b.Lines {
-			if _, err := w.Write(l.Text); err != nil {
-				return err
-			}
-			if err := w.WriteByte('\n'); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err := errors.Join(err, w.Flush()); err != nil {
-		return err
-	}
-	return writeTruth(truth, traffic)
-}
-
-// batches goes through all batches in their order of arrival.
-func (c *simulateCmd) batches(ctx context.Context, traffic *simulate.Generator, take func(*simulate.Batch) error) error {
-	all := func(batches []simulate.Batch) error {
-		for i := range batches {
-			if err := take(&batches[i]); err != nil {
-				return err
-			}
-		}
-		return ctx.Err()
-	}
-	for range int(c.For / time.Minute) {
-		if err := all(traffic.Next().Batches); err != nil {
-			return err
-		}
-	}
-	return all(traffic.Rest())
-}
-
-func writeTruth(path string, traffic *simulate.Generator) error {
-	if path == "" {
-		return nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(simulate.WriteTruth(f, traffic.Truth()), f.Close())
-}
-
+// listKinds says what kinds of scenario there are.
 func listKinds(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "KIND\tEXPECTED\tRULE\tSEVERITY\tLASTS\tWHAT IT IS")
 	for _, k := range simulate.Kinds() {
-		expect := k.Expect
-		if k.Expect == simulate.ExpectFinding {
-			expect = k.Rule
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", k.Kind, expect, k.Lasts, k.Doc)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Kind, k.Expect, orDash(k.Rule), orDash(k.Severity), shortDuration(k.Lasts), k.Doc)
 	}
 	return t.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// shortDuration writes whole hours and minutes without zeros behind.
+func shortDuration(d time.Duration) string {
+	h, m := d/time.Hour, d%time.Hour/time.Minute
+	switch {
+	case h == 0:
+		return fmt.Sprintf("%dm", m)
+	case m == 0:
+		return fmt.Sprintf("%dh", h)
+	}
+	return fmt.Sprintf("%dh%dm", h, m)
 }

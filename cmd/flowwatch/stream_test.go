@@ -79,30 +79,6 @@ func (s *stream) send(lines []string) {
 	s.put += len(records)
 }
 
-// records counts what is on the stream.
-func (s *stream) records() int {
-	s.t.Helper()
-	shards, err := s.client.ListShards(s.t.Context(), &awskinesis.ListShardsInput{StreamName: aws.String("flows")})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	n := 0
-	for _, shard := range shards.Shards {
-		at, err := s.client.GetShardIterator(s.t.Context(), &awskinesis.GetShardIteratorInput{
-			StreamName: aws.String("flows"), ShardId: shard.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
-		})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		out, err := s.client.GetRecords(s.t.Context(), &awskinesis.GetRecordsInput{ShardIterator: at.ShardIterator})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		n += len(out.Records)
-	}
-	return n
-}
-
 // traffic is one minute of four interfaces, with a scan in some of them.
 func traffic(start int64, minute int) []string {
 	at := start + int64(minute)*60

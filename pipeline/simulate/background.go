@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"math"
 	"net/netip"
 	"time"
 )
@@ -18,23 +17,20 @@ const (
 
 // background makes the normal traffic of one site and minute.
 func (g *Generator) background(s *site) {
-	level := g.level(s.vpc)
-	if g.cfg.Varied {
-		for _, e := range s.enis {
-			g.blow(e)
-		}
+	for _, e := range s.enis {
+		g.blow(e)
 	}
 	for _, lb := range s.byRole[balancer] {
-		g.visits(lb, level)
+		g.visits(lb)
 		for _, w := range s.byRole[web] {
 			g.check(lb, w)
 		}
 	}
 	for _, p := range s.pools {
-		g.keep(p, level)
+		g.keep(p)
 	}
 	for _, e := range s.enis {
-		g.hostTraffic(e, level)
+		g.hostTraffic(e)
 		if e.public() {
 			g.radiation(e)
 		}
@@ -42,26 +38,20 @@ func (g *Generator) background(s *site) {
 	for _, b := range s.byRole[bastion] {
 		g.administer(b)
 	}
-}
-
-// day is the level of business at a time: a smooth curve between 0.65 at night
-// and 1.35 in the afternoon, which changes by no more than a tenth in an hour.
-func day(at int64) float64 {
-	hours := float64(at%(24*3600)) / 3600
-	return 1 + 0.35*math.Sin(2*math.Pi*(hours-8)/24)
+	g.copyOut(s)
 }
 
 // visits are clients of the web service.
-func (g *Generator) visits(lb *eni, level float64) {
+func (g *Generator) visits(lb *eni) {
 	regulars := lb.vpc.clients
-	for range g.poisson(g.rate(lb, visitsPerMinute*level)) {
+	for range g.poisson(visitsPerMinute * lb.level) {
 		client := stranger(g.rng)
 		if g.rng.IntN(3) > 0 {
 			client = regulars[g.rng.IntN(len(regulars))]
 		}
 		g.inbound(lb, g.visit(client, lb.addr))
 	}
-	for range g.poisson(g.rate(lb, visits6PerMinute*level)) {
+	for range g.poisson(visits6PerMinute * lb.level) {
 		g.inbound(lb, g.visit(stranger6(g.rng), lb.addr6))
 	}
 }
@@ -77,35 +67,35 @@ func (g *Generator) visit(client, server netip.Addr) *exchange {
 // check is the load balancer's look at one web server.
 func (g *Generator) check(lb, w *eni) {
 	for range checksPerMinute {
-		g.internal(lb, w, &exchange{clientPort: lb.port(), serverPort: 8080, protocol: tcp, sent: 180, received: 240})
+		g.internal(lb, w, &exchange{clientPort: g.port(lb), serverPort: 8080, protocol: tcp, sent: 180, received: 240})
 	}
 }
 
 // hostTraffic is what a host does by itself: looking up names and fetching
 // updates.
-func (g *Generator) hostTraffic(e *eni, level float64) {
+func (g *Generator) hostTraffic(e *eni) {
 	switch e.role {
 	case web, worker, database, bastion:
 	default:
 		return
 	}
 	if r := e.site.first(resolver); r != nil {
-		for range g.poisson(g.rate(e, lookups*level)) {
-			g.internal(e, r, &exchange{clientPort: e.port(), serverPort: 53, protocol: udp, sent: 60, received: 140})
+		for range g.poisson(lookups * e.level) {
+			g.internal(e, r, &exchange{clientPort: g.port(e), serverPort: 53, protocol: udp, sent: 60, received: 140})
 		}
 	}
 	if e.role == bastion {
 		return
 	}
 	gateway := e.site.first(nat)
-	for range g.poisson(g.rate(e, updates*level)) {
+	for range g.poisson(updates * e.level) {
 		g.fetch(e, gateway)
 	}
 }
 
 // fetch is a private host's own connection to the Internet.
 func (g *Generator) fetch(e, gateway *eni) {
-	x := exchange{clientPort: e.port(), serverPort: 443, protocol: tcp, sent: g.size(2500), received: g.size(40_000)}
+	x := exchange{clientPort: g.port(e), serverPort: 443, protocol: tcp, sent: g.size(2500), received: g.size(40_000)}
 	switch n := g.rng.IntN(10); {
 	case n < 5:
 		x.server = netip.AddrFrom4([4]byte{52, 219, byte(170 + n), byte(1 + g.rng.IntN(200))})
@@ -159,7 +149,7 @@ func (g *Generator) connect(s *site) {
 		for range poolSize {
 			life := 5 + g.rng.IntN(25)
 			s.pools = append(s.pools, &pool{client: client, server: server, serverPort: port,
-				clientPort: client.port(), age: g.rng.IntN(life), life: life})
+				clientPort: g.port(client), age: g.rng.IntN(life), life: life})
 		}
 	}
 	for _, w := range s.byRole[web] {
@@ -171,10 +161,10 @@ func (g *Generator) connect(s *site) {
 	}
 }
 
-func (g *Generator) keep(p *pool, level float64) {
+func (g *Generator) keep(p *pool) {
 	x := exchange{clientPort: p.clientPort, serverPort: p.serverPort, protocol: tcp, phase: middle}
-	x.sent = int64(float64(g.size(30_000)) * g.rate(p.server, level))
-	x.received = int64(float64(g.size(60_000)) * g.rate(p.server, level))
+	x.sent = int64(float64(g.volume(30_000)) * p.server.level)
+	x.received = int64(float64(g.volume(60_000)) * p.server.level)
 	p.age++
 	switch {
 	case p.age == 1:
@@ -185,6 +175,6 @@ func (g *Generator) keep(p *pool, level float64) {
 	g.internal(p.client, p.server, &x)
 	if p.age >= p.life {
 		p.age, p.life = 0, 5+g.rng.IntN(25)
-		p.clientPort = p.client.port()
+		p.clientPort = g.port(p.client)
 	}
 }

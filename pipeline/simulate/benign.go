@@ -5,6 +5,53 @@ import (
 	"time"
 )
 
+// planRadiation adds nothing: it says that what a load balancer gets from
+// scanners of the whole Internet in this time is no finding.
+func planRadiation(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	p.truth.Key = lb.id
+	return func(*Generator, int) {}, nil
+}
+
+// planGateway: the hosts behind a NAT gateway fetch as much again as they do
+// anyway. To the gateway's address come answers of many servers, at many ports.
+func planGateway(p *planning) (play, error) {
+	gateway, err := p.need(nat)
+	if err != nil {
+		return nil, err
+	}
+	p.truth.Key = gateway.id
+	return func(g *Generator, _ int) {
+		for _, e := range gateway.site.enis {
+			if e.role != web && e.role != worker && e.role != database {
+				continue
+			}
+			for range g.poisson(updates * e.smooth) {
+				g.fetch(e, gateway)
+			}
+		}
+	}, nil
+}
+
+// planReplies: one client, the address of an office say, opens as many
+// connections to a load balancer as all others together.
+func planReplies(p *planning) (play, error) {
+	lb, err := p.need(balancer)
+	if err != nil {
+		return nil, err
+	}
+	office := stranger(p.rng)
+	p.truth.Key, p.truth.Keys = lb.addr.String(), []string{lb.id, office.String()}
+	return func(g *Generator, _ int) {
+		for range g.poisson(min(60, g.visitRate(lb))) {
+			g.inbound(lb, g.visit(office, lb.addr))
+		}
+	}, nil
+}
+
 // planDeadTarget: every ten seconds a load balancer tries a web server that is
 // dead, on a fresh port.
 func planDeadTarget(p *planning) (play, error) {
@@ -39,7 +86,7 @@ func planSSHChecks(p *planning) (play, error) {
 	p.truth.Key, p.truth.Keys = lb.addr.String(), []string{target.id}
 	return func(g *Generator, _ int) {
 		for range 10 {
-			g.internal(lb, target, &exchange{clientPort: lb.port(), serverPort: 22, protocol: tcp, sent: 0, received: 21})
+			g.internal(lb, target, &exchange{clientPort: g.port(lb), serverPort: 22, protocol: tcp, sent: 0, received: 21})
 		}
 	}, nil
 }
@@ -69,7 +116,7 @@ func planFlashCrowd(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.truth.Key, p.truth.Bursty = lb.id, lb.bursty
+	p.truth.Key, p.truth.Bursty = lb.id, lb.rhythm.bursty
 	factor := p.factor(4)
 	return func(g *Generator, n int) {
 		rise := min(1, float64(n+1)/10, float64(p.minutes-n)/20)
@@ -89,7 +136,7 @@ func planNightlyJob(p *planning) (play, error) {
 		return nil, err
 	}
 	p.truth.Key = to.id
-	port := from.port()
+	port := p.port()
 	begins := 120 + p.rng.IntN(20)
 	return func(g *Generator, _ int) {
 		at := time.Unix(g.now, 0).UTC()
@@ -105,7 +152,7 @@ func planLevelShift(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.truth.Key, p.truth.Bursty = lb.id, lb.bursty
+	p.truth.Key, p.truth.Bursty = lb.id, lb.rhythm.bursty
 	factor := p.factor(2.5)
 	return func(g *Generator, _ int) { g.flood(lb, factor, 1) }, nil
 }
@@ -134,7 +181,7 @@ func planDiscovery(p *planning) (play, error) {
 			g.try(from, from.addr, &dead[i])
 		}
 		for _, e := range alive {
-			g.internal(from, e, &exchange{clientPort: from.port(), serverPort: 7946, protocol: tcp, sent: 300, received: 300})
+			g.internal(from, e, &exchange{clientPort: g.port(from), serverPort: 7946, protocol: tcp, sent: 300, received: 300})
 		}
 	}, nil
 }
@@ -162,7 +209,7 @@ func planDownload(p *planning) (play, error) {
 	}
 	p.truth.Key = e.id
 	gateway := e.site.first(nat)
-	port := e.port()
+	port := p.port()
 	return func(g *Generator, _ int) {
 		x := exchange{clientPort: port, serverPort: 443, protocol: tcp, phase: middle, sent: 200_000, received: g.size(300 << 20)}
 		x.server = netip.AddrFrom4([4]byte{52, 219, 171, 9})

@@ -34,6 +34,11 @@ type Config struct {
 	// Varied gives every interface a rate of its own, weekends, and counts that
 	// vary more than a Poisson variable; a few interfaces have bursts.
 	Varied bool
+	// Harsh makes Varied traffic worse: bursts of up to thirty times the level, not
+	// twelve, and a Pareto tail of the volumes of connections that stay open too.
+	// How many findings are false depends on such assumptions more than on
+	// anything else; the two show by how much.
+	Harsh bool
 	// Delivery says when logs arrive.
 	Delivery Delivery
 	// Level multiplies the background traffic; 1 by default, which gives about

@@ -8,10 +8,15 @@
 // servers' databases and caches over connections that stay open; name lookups;
 // updates through a NAT gateway; an administrator's SSH; interfaces without
 // traffic; the probes that every public address gets; now and then a SKIPDATA,
-// a line that is broken and one that comes far too late. Counts are Poisson
-// around smooth levels, so nothing of it is a spike, every internal peer
-// answers, and every prober sends little: no rule should fire on it.
+// a line that is broken and one that comes far too late. Every internal peer
+// answers and every prober sends little. By itself the background is plain:
+// counts are Poisson around smooth levels, and no rule should fire on it. With
+// Config.Varied it has what makes real traffic hard: see rhythm and gust.
 //
 // Flows are recorded as AWS records them: by each interface they pass, request
-// and reply apart, for one minute at a time.
+// and reply apart, for one minute or ten at a time, and delivered by a schedule.
+//
+// A scenario adds records and changes none. What it draws, what goes wrong with
+// lines and when they arrive have sources of chance of their own, so the same
+// traffic can be had with and without attacks, in either format and interval.
 package simulate

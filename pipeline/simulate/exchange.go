@@ -78,8 +78,11 @@ func (g *Generator) inbound(e *eni, x *exchange) {
 
 // internal records an exchange between two hosts of a VPC at the interfaces of
 // both.
-func (g *Generator) internal(client, server *eni, x *exchange) {
-	x.client, x.server = client.addr, server.addr
+func (g *Generator) internal(client, server *eni, x *exchange) { g.between(client, server, false, x) }
+
+// between does so over IPv4 or IPv6.
+func (g *Generator) between(client, server *eni, six bool, x *exchange) {
+	x.client, x.server = client.address(six), server.address(six)
 	request, reply := g.flows(x)
 	out, back := request, reply
 	out.egress, out.path = true, withinVPC
@@ -112,7 +115,7 @@ func (g *Generator) outbound(host, gateway *eni, x *exchange, service string) {
 	g.record(gateway, &toGateway)
 	g.record(gateway, &fromGateway)
 	// From the gateway out, in its own name.
-	port := gateway.port()
+	port := g.port(gateway)
 	request.src, request.srcPort, request.egress, request.path = gateway.addr, port, true, internet
 	reply.dst, reply.dstPort = gateway.addr, port
 	g.record(gateway, &request)

@@ -2,8 +2,9 @@ package simulate
 
 import "net/netip"
 
-// planBruteForce: one source logs in to the bastion again and again, each time
-// from a fresh port, with a try or a few per connection.
+// planBruteForce: one source logs in to the bastion again and again, by default 80
+// times in five minutes, each time from a fresh port, with a try or a few per
+// connection.
 func planBruteForce(port uint16) func(*planning) (play, error) {
 	return func(p *planning) (play, error) {
 		target, err := p.need(bastion)
@@ -12,13 +13,24 @@ func planBruteForce(port uint16) func(*planning) (play, error) {
 		}
 		source := stranger(p.rng)
 		p.truth.Key, p.truth.Keys = source.String(), []string{target.id}
-		perMinute := float64(p.size(80)) / 5
-		return func(g *Generator, _ int) {
-			for range g.poisson(perMinute) {
+		perMinute := p.connections(float64(p.size(80)) / 5)
+		return func(g *Generator, n int) {
+			for range perMinute[n] {
 				g.inbound(target, g.login(source, target.addr, port))
 			}
 		}, nil
 	}
+}
+
+// connections draws how many there are in each minute, and counts them into the
+// truth.
+func (p *planning) connections(mean float64) []int {
+	perMinute := make([]int, p.minutes)
+	for i := range perMinute {
+		perMinute[i] = poisson(p.rng, mean)
+		p.truth.Answered += perMinute[i]
+	}
+	return perMinute
 }
 
 // planInternalForce: the same by a worker, on a web server.
@@ -32,11 +44,11 @@ func planInternalForce(p *planning) (play, error) {
 		return nil, err
 	}
 	p.truth.Key, p.truth.Keys = from.addr.String(), []string{target.id}
-	perMinute := float64(p.size(80)) / 5
-	return func(g *Generator, _ int) {
-		for range g.poisson(perMinute) {
+	perMinute := p.connections(float64(p.size(80)) / 5)
+	return func(g *Generator, n int) {
+		for range perMinute[n] {
 			x := g.login(from.addr, target.addr, 22)
-			x.clientPort = from.port()
+			x.clientPort = g.port(from)
 			g.internal(from, target, x)
 		}
 	}, nil

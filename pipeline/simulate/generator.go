@@ -30,11 +30,11 @@ type Line struct {
 
 // Counts is what has been generated so far.
 type Counts struct {
-	Lines     int64 // delivered; late and broken ones among them
+	Lines     int64 // delivered or on their way: late, broken and repeated ones among them
 	Malformed int64
 	Late      int64
-	// By the delivery: never delivered, and delivered a second time (both are
-	// counted in Lines or were to be).
+	// Lines that are never delivered, which Lines doesn't count, and that are
+	// delivered a second time.
 	Missing, Duplicates int64
 }
 
@@ -56,6 +56,8 @@ type Generator struct {
 	minute      Minute
 	lines       []Line
 	transit     transit
+	mail        *rand.Rand // of the delivery
+	logging     *rand.Rand // of what goes wrong with lines
 }
 
 // New checks the configuration and lays out the networks.
@@ -64,6 +66,7 @@ func New(cfg Config) (*Generator, error) {
 		return nil, err
 	}
 	g := &Generator{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0))}
+	g.mail, g.logging = rand.New(rand.NewPCG(cfg.Seed, 1<<42)), rand.New(rand.NewPCG(cfg.Seed, 1<<43))
 	g.now = cfg.Start.Unix() - cfg.Start.Unix()%minute
 	for _, p := range probed {
 		g.probedTotal += p.weight
@@ -104,7 +107,7 @@ func (g *Generator) Streams() []string {
 	var names []string
 	for _, v := range g.vpcs {
 		for _, e := range v.enis {
-			names = append(names, e.stream())
+			names = append(names, e.stream)
 		}
 	}
 	return names
@@ -116,19 +119,14 @@ func (g *Generator) Counts() Counts { return g.counts }
 // Next makes the next minute. The result, lines and all, is valid until the
 // next call.
 func (g *Generator) Next() *Minute {
+	g.begin()
 	for _, v := range g.vpcs {
-		for _, e := range v.enis {
-			e.out.reset()
-		}
 		for _, s := range v.sites {
 			g.background(s)
 		}
 	}
-	g.lines = g.lines[:0]
-	g.minute.Start = time.Unix(g.now, 0).UTC()
-	g.minute.Batches = g.minute.Batches[:0]
 	g.flush(ofBackground)
-	g.hold()
+	g.by(g.logging, g.hold)
 	g.attacking = ofAttacks
 	for _, a := range g.attacks {
 		a.run(g)
@@ -136,7 +134,7 @@ func (g *Generator) Next() *Minute {
 	g.attacking = ofBackground
 	g.flush(ofAttacks)
 	for _, v := range g.vpcs {
-		g.statuses(v)
+		g.by(g.logging, func() { g.statuses(v) })
 		for _, e := range v.enis {
 			g.deliver(e)
 		}
@@ -144,6 +142,27 @@ func (g *Generator) Next() *Minute {
 	g.arrive()
 	g.now += minute
 	return &g.minute
+}
+
+// by does something with a source of chance of its own, so that how often it
+// draws changes nothing of the rest.
+func (g *Generator) by(rng *rand.Rand, do func()) {
+	own := g.rng
+	g.rng = rng
+	do()
+	g.rng = own
+}
+
+// begin forgets what the last minute handed out.
+func (g *Generator) begin() {
+	for _, v := range g.vpcs {
+		for _, e := range v.enis {
+			e.out.reset()
+		}
+	}
+	g.lines = g.lines[:0]
+	g.minute.Start = time.Unix(g.now, 0).UTC()
+	g.minute.Batches = g.minute.Batches[:0]
 }
 
 // skipOdds is in how many minutes an interface has one in which AWS left records
@@ -170,5 +189,3 @@ func (g *Generator) statuses(v *vpc) {
 		}
 	}
 }
-
-func (e *eni) stream() string { return e.id + "-all" }

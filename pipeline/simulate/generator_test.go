@@ -320,14 +320,22 @@ func TestAnyNumberOfInterfaces(t *testing.T) {
 }
 
 func BenchmarkNext(b *testing.B) {
-	for name, format := range map[string]Format{"v2": V2, "v5": V5} {
+	f := func(name string, cfg Config) {
 		b.Run(name, func(b *testing.B) {
-			g := generator(b, Config{Format: format, Scenarios: Demo()})
+			cfg.Scenarios = Demo()
+			g := generator(b, cfg)
 			b.ReportAllocs()
+			minutes := 0
 			for b.Loop() {
 				g.Next()
+				minutes++
 			}
 			b.ReportMetric(float64(g.Counts().Lines)/b.Elapsed().Seconds(), "lines/s")
+			b.ReportMetric(float64(minutes)*float64(cfg.Interfaces)/1440/b.Elapsed().Seconds(), "interface-days/s")
 		})
 	}
+	f("v2", Config{Interfaces: 60, Format: V2})
+	f("v5", Config{Interfaces: 60})
+	f("varied", Config{Interfaces: 60, Varied: true, Delivery: AWSDelivery()})
+	f("600s", Config{Interfaces: 60, Varied: true, Interval: 10 * time.Minute})
 }

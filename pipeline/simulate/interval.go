@@ -47,6 +47,11 @@ func (g *Generator) flush(which int) {
 	if seconds <= minute || (g.now+minute)%seconds != 0 {
 		return
 	}
+	g.close(which)
+}
+
+// close writes what was summed up.
+func (g *Generator) close(which int) {
 	for _, v := range g.vpcs {
 		for _, e := range v.enis {
 			a := &e.aggregates[which]

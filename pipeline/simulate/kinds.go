@@ -25,6 +25,8 @@ type KindInfo struct {
 
 	also   []string // rules that rightly say something of it too
 	factor float64
+	six    bool          // the scenario goes over IPv6
+	least  int           // of scans: failures that the rule wants to see
 	needs  time.Duration // how long the networks must have been seen before
 	plan   func(*planning) (play, error)
 }
@@ -73,20 +75,30 @@ func init() {
 		return KindInfo{Kind: k, Doc: doc, Expect: ExpectFinding, Rule: "spike", Severity: severity, Lasts: lasts, also: besideFlood,
 			factor: factor, needs: learning, plan: plan}
 	}
+	scan := func(k Kind, rule, severity string, least int, lasts time.Duration, also []string, plan func(*planning) (play, error), doc string) KindInfo {
+		info := found(k, rule, severity, lasts, also, plan, doc)
+		info.least = least
+		return info
+	}
+	// six is the same over IPv6.
+	six := func(info KindInfo) KindInfo {
+		info.Doc = string(info.Kind) + " over IPv6"
+		info.Kind += "-v6"
+		info.six = true
+		return info
+	}
+	vertical := scan(VerticalScan, "scan.internal", "high", 9, 4*minutes, besideScan, planVerticalScan, "a host tries many ports of another one")
+	sweep := scan(HostSweep, "scan.internal", "high", 9, 3*minutes, besideScan, planHostSweep, "a host tries one port of many addresses")
+	block := scan("block-scan", "scan.internal", "high", 9, 5*minutes, besideScan, planBlockScan, "a host tries some ports of some hosts")
+	slow := scan("slow-scan", "scan.slow", "medium", 30, 22*hours, besideScan, planSlowScan, "a host tries two targets an hour, for most of a day")
+	success := scan("scan-success", "scan.success", "high", 9, 12*minutes, besideScan, planScanSuccess, "a scan, and then sessions with what it found open")
+	external := scan(ExternalScan, "scan.external", "low", 100, 4*minutes, besideExternal, planExternalScan, "a host on the Internet tries many ports of public hosts")
+	distributed := scan("distributed-scan", "scan.distributed", "medium", 50, 5*minutes, besideExternal, planDistributedScan, "many sources try a few ports each of one interface")
 	kinds = []KindInfo{
-		found(VerticalScan, "scan.internal", "high", 4*minutes, besideScan, planVerticalScan, "a host tries many ports of another one"),
-		found(HostSweep, "scan.internal", "high", 3*minutes, besideScan, planHostSweep, "a host tries one port of many addresses"),
-		found("block-scan", "scan.internal", "high", 5*minutes, besideScan, planBlockScan, "a host tries some ports of some addresses"),
-		found("vertical-scan-v6", "scan.internal", "high", 4*minutes, besideScan, planVerticalScan6, "vertical-scan over IPv6"),
-		found("block-scan-v6", "scan.internal", "high", 5*minutes, besideScan, planBlockScan6, "block-scan over IPv6"),
-		found("host-sweep-v6", "scan.internal", "high", 3*minutes, besideScan, planHostSweep6, "host-sweep over IPv6"),
-		found("slow-scan-v6", "scan.slow", "medium", 22*hours, besideScan, planSlowScan6, "slow-scan over IPv6"),
-		found("distributed-scan-v6", "scan.distributed", "medium", 5*minutes, besideExternal, planDistributedScan6, "distributed-scan over IPv6"),
-		found("slow-scan", "scan.slow", "medium", 22*hours, besideScan, planSlowScan, "a host tries two targets an hour, for most of a day"),
-		found("scan-success", "scan.success", "high", 12*minutes, besideScan, planScanSuccess, "a scan, and then a session with what it found open"),
-		found(ExternalScan, "scan.external", "low", 4*minutes, besideExternal, planExternalScan, "a host on the Internet tries many ports of public hosts"),
-		found("external-scan-v6", "scan.external", "low", 4*minutes, besideExternal, planExternalScan6, "external-scan over IPv6"),
-		found("distributed-scan", "scan.distributed", "medium", 5*minutes, besideExternal, planDistributedScan, "many sources try a few ports each of one interface"),
+		vertical, six(vertical), sweep, six(sweep), block, six(block), slow, six(slow), success, six(success),
+		scan("udp-sweep", "scan.internal", "high", 0, 3*minutes, besideScan, planUDPSweep, "a host asks one UDP service of many addresses, all of which keep silent"),
+		external, six(external), distributed, six(distributed),
+		scan("external-success", "scan.success", "high", 9, 12*minutes, besideExternal, planExternalSuccess, "a scan from outside, and then an SSH session with what it scanned"),
 		found("brute-force-ssh", "bruteforce", "medium", 15*minutes, besideForce, planBruteForce(22), "passwords are tried on port 22, from outside"),
 		found("brute-force-rdp", "bruteforce", "medium", 15*minutes, besideForce, planBruteForce(3389), "passwords are tried on port 3389, from outside"),
 		found("brute-force-internal", "bruteforce", "high", 15*minutes, besideForce, planInternalForce, "passwords are tried on port 22, by a host of our own"),
@@ -98,10 +110,13 @@ func init() {
 		flood("syn-flood", "medium", 0, 10*minutes, planSynFlood, "SYNs from forged sources, never completed"),
 		flood("udp-reflection", "medium", 0, 10*minutes, planReflection, "answers of DNS, NTP or memcached that nobody asked for"),
 		flood("dormant-flood", "low", 0, 10*minutes, planDormantFlood, "a flood on an interface that had no traffic"),
-		flood("spoofed-flood", "medium", 0, 5*minutes, planSpoofedFlood, "SYNs from as many sources as asked for (--size)"),
+		flood("spoofed-flood", "medium", 0, 5*minutes, planSpoofedFlood, "SYNs from as many sources as asked for (size=5000000)"),
 
 		{Kind: "internet-sweep", Doc: "one source tries one port of every public address", Expect: ExpectMetric, Rule: "scan.external", Severity: "info",
 			Lasts: 5 * minutes, plan: planInternetSweep},
+		none("radiation", 6*hours, planRadiation, "the probes that every public address gets all the time: nothing is added to them"),
+		none("nat-gateway", 3*hours, planGateway, "private hosts fetch twice as much as usual through the NAT gateway, which gets the answers"),
+		none("web-replies", 3*hours, planReplies, "one client opens as many connections as all others: the replies go to hundreds of its ports"),
 		none("dead-target", 3*hours, planDeadTarget, "a load balancer checks a target that is dead"),
 		none("ssh-checks", 3*hours, planSSHChecks, "a load balancer checks port 22 of a host that is alive"),
 		none("crawler", 1*hours, planCrawler, "a search engine reads the web services"),

@@ -1,12 +1,10 @@
 package simulate
 
 import (
-	"bytes"
-	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,231 +13,326 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
-// Every kind makes well-formed records in its time, in both formats and at both
-// intervals, and says whom it is about.
-func TestEveryKindMakesRecords(t *testing.T) {
-	for _, k := range Kinds() {
-		for _, format := range []Format{V2, V5} {
-			for _, interval := range []time.Duration{time.Minute, 10 * time.Minute} {
-				t.Run(fmt.Sprintf("%s %d fields %v", k.Kind, len(strings.Fields(string(format))), interval), func(t *testing.T) {
-					s := Scenario{Kind: k.Kind, At: 10 * time.Minute, For: min(k.Lasts, 10*time.Minute), Size: 40}
-					cfg := Config{Seed: 5, Interfaces: 20, VPCs: 1, Format: format, Interval: interval, Malformed: -1, Late: -1, Level: 0.1, Scenarios: []Scenario{s}}
-					if k.Kind == "nightly-job" { // at two o'clock
-						cfg.Start = time.Date(2026, 3, 2, 1, 50, 0, 0, time.UTC)
-						cfg.Scenarios[0].For = 30 * time.Minute
-					}
-					quiet := cfg
-					quiet.Scenarios = nil
-					with, without := lines(t, cfg, 40), lines(t, quiet, 40)
-					wholeVPC := k.Kind == "delivery-outage" || k.Kind == "late-burst"
-					if !wholeVPC && with <= without {
-						t.Errorf("%d lines, and %d without the scenario", with, without)
-					}
+// twoAM is when the nightly job begins.
+var twoAM = time.Date(2026, 11, 24, 2, 0, 0, 0, time.UTC)
+
+// setting is a form that records are written in.
+type setting struct {
+	format   Format
+	interval time.Duration
+}
+
+var settings = map[string]setting{
+	"v5, 60 s": {V5, time.Minute}, "v5, 600 s": {V5, 10 * time.Minute},
+	"v2, 60 s": {V2, time.Minute}, "v2, 600 s": {V2, 10 * time.Minute},
+}
+
+const settingMinutes = 60
+
+func (s setting) generator(t testing.TB, scenarios ...Scenario) *Generator {
+	return generator(t, Config{Seed: 11, Start: twoAM, Format: s.format, Interval: s.interval, Level: 0.3, Varied: true, Malformed: -1, Late: -1, Scenarios: scenarios})
+}
+
+// lines counts every line of an hour, those that arrive after it among them.
+func (s setting) lines(g *Generator) map[string]int {
+	all := map[string]int{}
+	each(g, settingMinutes, func(_ *Batch, l *Line) { all[string(l.Text)]++ })
+	for _, b := range g.Rest() {
+		for _, l := range b.Lines {
+			all[string(l.Text)]++
+		}
+	}
+	return all
+}
+
+// record is what a test looks at of one.
+type record struct {
+	eni, src, dst    string
+	srcPort, dstPort int64
+	protocol, flags  int64
+	packets, bytes   int64
+	reject           bool
+}
+
+// added returns the records that a scenario adds to the background, which must
+// not lose or change any of its own.
+func (s setting) added(t *testing.T, background, all map[string]int) []record {
+	t.Helper()
+	layout, err := flowlog.ParseLayout(string(s.format))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []record
+	var r flowlog.Record
+	parse := func(line string) bool {
+		if reason := layout.Parse([]byte(line), &r); reason != 0 {
+			t.Fatalf("%v: %s", reason, line)
+		}
+		return r.Status() == flowlog.OK
+	}
+	for line, n := range background {
+		if all[line] < n && parse(line) { // a NODATA line goes when there is data
+			t.Fatalf("line is missing: %s", line)
+		}
+	}
+	for line, n := range all {
+		for range n - background[line] {
+			if parse(line) {
+				records = append(records, record{
+					string(r.Text(flowlog.InterfaceID)), r.Addr(flowlog.SrcAddr).String(), r.Addr(flowlog.DstAddr).String(),
+					r.IntOr(flowlog.SrcPort, 0), r.IntOr(flowlog.DstPort, 0), r.IntOr(flowlog.Protocol, 0), r.IntOr(flowlog.TCPFlags, 0),
+					r.IntOr(flowlog.Packets, 0), r.IntOr(flowlog.Bytes, 0), r.Action() == flowlog.Reject,
 				})
 			}
 		}
 	}
+	return records
 }
 
-// lines counts the lines of so many minutes, each of which must be well-formed.
-func lines(t *testing.T, cfg Config, minutes int) int {
-	t.Helper()
-	layout, err := flowlog.ParseLayout(string(cfg.Format))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := generator(t, cfg)
-	if len(cfg.Scenarios) > 0 && g.Truth()[0].Key == "" {
-		t.Error("the truth does not say whom it is about")
-	}
-	n := 0
-	var r flowlog.Record
-	each(g, minutes, func(_ *Batch, l *Line) {
-		if reason := layout.Parse(l.Text, &r); reason != 0 {
-			t.Fatalf("%s: malformed: %v", l.Text, reason)
-		}
-		if r.Status() == flowlog.OK {
-			n++
-		}
-	})
-	for _, b := range g.Rest() {
-		n += len(b.Lines)
-	}
-	return n
-}
-
-// Ten-minute records hold the packets and bytes of the one-minute ones.
-func TestIntervalsHoldTheSameTraffic(t *testing.T) {
-	layout, err := flowlog.ParseLayout(string(V5))
-	if err != nil {
-		t.Fatal(err)
-	}
-	total := func(interval time.Duration) (records, packets, bytes int64) {
-		g := generator(t, Config{Seed: 3, Interval: interval, Malformed: -1, Late: -1, Scenarios: []Scenario{{Kind: VerticalScan, At: 12 * time.Minute}}})
-		var r flowlog.Record
-		each(g, 60, func(_ *Batch, l *Line) {
-			if layout.Parse(l.Text, &r) == 0 && r.Status() == flowlog.OK {
-				records++
-				packets += r.IntOr(flowlog.Packets, 0)
-				bytes += r.IntOr(flowlog.Bytes, 0)
+// TestKindsAreWhatTheirTruthSays reads the records of every kind of scenario, in
+// every form, and counts what the truth says.
+func TestKindsAreWhatTheirTruthSays(t *testing.T) {
+	for name, s := range settings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			background := s.lines(s.generator(t))
+			for _, k := range Kinds() {
+				t.Run(string(k.Kind), func(t *testing.T) {
+					scenario := Scenario{Kind: k.Kind, For: min(k.Lasts, settingMinutes*time.Minute), VPC: 1}
+					if k.Kind == "spoofed-flood" {
+						scenario.Size = 5000
+					}
+					g := s.generator(t, scenario)
+					truth := g.Truth()[0]
+					records := s.added(t, background, s.lines(g))
+					check(t, s, &k, &truth, records)
+				})
 			}
 		})
-		return records, packets, bytes
-	}
-	records, packets, size := total(time.Minute)
-	fewer, samePackets, sameSize := total(10 * time.Minute)
-	if fewer >= records {
-		t.Errorf("%d records of ten minutes, %d of one: connections that go on should be put together", fewer, records)
-	}
-	// The chance that statuses draw differs with the interval, the traffic's own does not.
-	if near(packets, samePackets) > 0.05 || near(size, sameSize) > 0.05 {
-		t.Errorf("%d packets and %d bytes, want about %d and %d", samePackets, sameSize, packets, size)
 	}
 }
 
-func near(a, b int64) float64 { return max(float64(a-b), float64(b-a)) / float64(a) }
-
-func TestDeliveryHasATail(t *testing.T) {
-	g := generator(t, Config{Seed: 8, Interfaces: 60, Delivery: AWSDelivery(), Malformed: -1, Late: -1})
-	var delays []float64
-	last := time.Time{}
-	note := func(b *Batch) {
-		end := b.Lines[0].Start/60*60 + 60
-		delays = append(delays, b.At.Sub(time.Unix(end, 0)).Seconds())
+func check(t *testing.T, s setting, k *KindInfo, truth *Truth, records []record) {
+	t.Helper()
+	switch k.Kind {
+	case "radiation", "delivery-outage", "late-burst": // these add nothing
+		if len(records) > 0 {
+			t.Errorf("%d records were added", len(records))
+		}
+		return
 	}
-	for range 200 {
-		for _, b := range g.Next().Batches {
-			if b.At.Before(last) {
-				t.Fatalf("a batch of %v comes after one of %v", b.At, last)
-			}
-			last = b.At
-			note(&b)
+	if len(records) == 0 {
+		t.Error("no record was added")
+	}
+	for _, r := range records {
+		if k.six != netip.MustParseAddr(r.src).Is6() {
+			t.Fatalf("a record from %s", r.src)
 		}
 	}
-	for _, b := range g.Rest() {
-		note(&b)
+	if truth.Targets > 0 {
+		checkScan(t, s, truth, records)
 	}
-	slices.Sort(delays)
-	if m := delays[len(delays)/2]; m < 25 || m > 36 {
-		t.Errorf("the median delay is %.0f s, want about 30", m)
+	if truth.Sources > 0 {
+		sources := map[string]bool{}
+		for _, r := range records {
+			if r.eni == truth.Key && !isPrivate(r.src) {
+				sources[r.src] = true
+			}
+		}
+		// Of bots, chance leaves some out where a factor makes few visits.
+		n, bots := len(sources), truth.Factor > 0
+		if n > truth.Sources || n < truth.Sources && !bots {
+			t.Errorf("%d sources, the truth says %d", n, truth.Sources)
+		}
 	}
-	if most := delays[len(delays)-1]; most < 240 || most > 721 {
-		t.Errorf("the longest delay is %.0f s, want minutes, and twelve at most", most)
-	}
-	if n := g.Counts(); n.Missing == 0 || n.Duplicates == 0 {
-		t.Errorf("%d lines are missing and %d come twice, want some", n.Missing, n.Duplicates)
+	if k.Rule == "bruteforce" {
+		connections := 0
+		for _, r := range records {
+			if r.src == truth.Key && r.eni == truth.Keys[0] && (r.dstPort == 22 || r.dstPort == 3389) {
+				connections++
+			}
+		}
+		// Two within ten minutes may have the same port, and are one record then.
+		if truth.Answered-connections < 0 || truth.Answered-connections > 2 {
+			t.Errorf("%d connections, the truth says %d", connections, truth.Answered)
+		}
 	}
 }
 
-func TestSuitesKeepTheirDistance(t *testing.T) {
-	cfg := Config{Seed: 11, Start: time.Unix(1_772_409_600, 0), Interfaces: 60, VPCs: 3}
-	for _, name := range Suites() {
-		plan, err := Suite(name, cfg, 5*24*time.Hour)
+func isPrivate(addr string) bool {
+	a := netip.MustParseAddr(addr)
+	return a.IsPrivate() || a.Is6() && netip.PrefixFrom(netip.MustParseAddr("2a05:d014::"), 32).Contains(a)
+}
+
+// scanned is what the records say of a scan.
+type scanned struct{ Targets, Failed, Answered int }
+
+func checkScan(t *testing.T, s setting, truth *Truth, records []record) {
+	t.Helper()
+	type target struct {
+		addr           string
+		port, protocol int64
+	}
+	distributed := truth.Sources > 0
+	answers := map[target]bool{}
+	for _, r := range records {
+		if distributed && r.eni == truth.Key && isPrivate(r.dst) || r.src == truth.Key {
+			to := target{r.dst, r.dstPort, r.protocol}
+			answers[to] = answers[to] || false
+		}
+		// A SYN-ACK, which in v2 shows by its options only.
+		if r.flags&synAck == synAck || s.format == V2 && r.bytes >= 44*r.packets {
+			if from := (target{r.src, r.srcPort, r.protocol}); r.dst == truth.Key {
+				answers[from] = true
+			}
+		}
+	}
+	var got scanned
+	for _, answer := range answers {
+		got.Targets++
+		if answer {
+			got.Answered++
+		} else {
+			got.Failed++
+		}
+	}
+	if diff := cmp.Diff(scanned{truth.Targets, truth.Failed, truth.Answered}, got); diff != "" {
+		t.Errorf("targets (-truth +records):\n%s", diff)
+	}
+}
+
+// What a kind adds is the same in packets and bytes whatever the interval: ten
+// minutes are a sum.
+func TestIntervalsHoldTheSameTraffic(t *testing.T) {
+	type totals struct{ packets, bytes int64 }
+	count := func(interval time.Duration, scenario Scenario) (all map[string]totals, records int) {
+		g := setting{V5, interval}.generator(t, scenario)
+		layout, err := flowlog.ParseLayout(string(V5))
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := Suite(name, cfg, 5*24*time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(plan, again); diff != "" {
-			t.Errorf("%s is planned in two ways:\n%s", name, diff)
-		}
-		type site struct{ vpc, site int }
-		free := map[site]time.Duration{}
-		seen := map[Kind]bool{}
-		slices.SortFunc(plan, func(a, b Scenario) int { return int(a.At - b.At) })
-		for _, s := range plan {
-			seen[s.Kind] = true
-			if s.Kind == "nightly-job" || s.Kind == "delivery-outage" || s.Kind == "late-burst" {
-				continue
+		all = map[string]totals{}
+		var r flowlog.Record
+		add := func(l *Line) {
+			if layout.Parse(l.Text, &r) != 0 || r.Status() != flowlog.OK {
+				return
 			}
-			at := site{s.VPC, s.Site}
-			if s.At < free[at] {
-				t.Errorf("%s: %s at %v, and the site is free from %v on", name, s.Kind, s.At, free[at])
-			}
-			free[at] = s.At + s.For + apart
-			if kindOf(s.Kind).needs > s.At {
-				t.Errorf("%s: %s at %v, before there is anything to learn from", name, s.Kind, s.At)
+			records++
+			key := fmt.Sprint(string(r.Text(flowlog.InterfaceID)), r.FlowDirection(), r.Action())
+			n := all[key]
+			n.packets += r.IntOr(flowlog.Packets, 0)
+			n.bytes += r.IntOr(flowlog.Bytes, 0)
+			all[key] = n
+			if start, end := r.IntOr(flowlog.Start, 0), r.IntOr(flowlog.End, 0); end < start || end-start >= int64(interval/time.Second) {
+				t.Fatalf("window %d to %d: %s", start, end, l.Text)
 			}
 		}
-		for _, k := range Kinds() {
-			attack := k.Expect == ExpectFinding
-			wanted := k.Kind != IngressSpike && (name == "all" || name == "attacks" && attack || name == "benign" && !attack)
-			if name == "all" && (k.Kind == "delivery-outage" || k.Kind == "late-burst") {
-				wanted = false // whole VPCs: not among attacks
-			}
-			if wanted && !seen[k.Kind] {
-				t.Errorf("%s has no %s", name, k.Kind)
+		each(g, 45, func(_ *Batch, l *Line) { add(l) }) // ends within an interval
+		for _, b := range g.Rest() {
+			for i := range b.Lines {
+				add(&b.Lines[i])
 			}
 		}
-		cfg.Scenarios = plan
-		generator(t, cfg) // each can be made
-		cfg.Scenarios = nil
+		return all, records
 	}
-}
-
-func TestTruthIsReadAsWritten(t *testing.T) {
-	g := generator(t, Config{Seed: 2, Scenarios: Demo()})
-	var text bytes.Buffer
-	if err := WriteTruth(&text, g.Truth()); err != nil {
-		t.Fatal(err)
-	}
-	got, err := ReadTruth(&text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(g.Truth(), got); diff != "" {
-		t.Errorf("truth (-written +read):\n%s", diff)
-	}
-	good := `{"scenario":"x","key":"10.0.0.1","start":"2026-01-01T00:00:00Z","end":"2026-01-01T01:00:00Z","expect":"none"}`
-	for bad, says := range map[string]string{
-		"{": "line 1",
-		good + "\n" + `{"scenario":"x","wrong":1}`:           `line 2: json: unknown field "wrong"`,
-		`{"key":"10.0.0.1"}`:                                 "no scenario",
-		strings.Replace(good, "10.0.0.1", "", 1):             "no key",
-		good + "\n" + strings.Replace(good, "T00", "T02", 1): "line 2: start",
-		strings.Replace(good, `"none"`, `"no"`, 1):           `expect "no"`,
-	} {
-		if _, err := ReadTruth(strings.NewReader(bad)); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("truth %q: error %v, want one that says %s", bad, err, says)
+	for _, scenario := range []Scenario{{Kind: VerticalScan}, {Kind: "flood"}, {Kind: "nightly-job", For: 40 * time.Minute}} {
+		short, many := count(time.Minute, scenario)
+		long, few := count(10*time.Minute, scenario)
+		if diff := cmp.Diff(short, long, cmp.AllowUnexported(totals{})); diff != "" {
+			t.Errorf("%s: totals (-60 s +600 s):\n%s", scenario.Kind, diff)
+		}
+		if few >= many {
+			t.Errorf("%s: %d records of 600 s, %d of 60 s", scenario.Kind, few, many)
 		}
 	}
 }
 
-// The same configuration gives the same bytes, with everything switched on.
-func TestEverythingIsDeterministic(t *testing.T) {
-	sum := func() [32]byte {
-		cfg := Config{Seed: 21, Start: time.Unix(1_772_409_600, 0), Interfaces: 30, Varied: true, Delivery: AWSDelivery(), Misread: 0.1}
-		plan, err := Suite("all", cfg, 6*time.Hour)
-		if err != nil {
-			t.Fatal(err)
+// The traffic of a flood's interface is multiplied as its truth says.
+func TestFloodsAreAsHighAsSaid(t *testing.T) {
+	s := settings["v5, 60 s"]
+	for _, kind := range []Kind{"flood", "crowd-flood", "pulse", "flash-crowd", "level-shift"} {
+		for _, factor := range []float64{3, 5, 10, 50} {
+			scenario := Scenario{Kind: kind, Factor: factor, For: settingMinutes * time.Minute}
+			g := s.generator(t, scenario)
+			truth := g.Truth()[0]
+			var lb *eni
+			for _, e := range g.vpcs[0].enis {
+				if e.id == truth.Key {
+					lb = e
+				}
+			}
+			visits := 0.0
+			normal := 0.0
+			layout, err := flowlog.ParseLayout(string(V5))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r flowlog.Record
+			for range settingMinutes {
+				normal += g.visitRate(lb)
+				m := g.Next()
+				for _, b := range m.Batches {
+					for _, l := range b.Lines {
+						if b.Stream == lb.stream && layout.Parse(l.Text, &r) == 0 && r.FlowDirection() == flowlog.Ingress && r.IntOr(flowlog.DstPort, 0) == 443 && r.Addr(flowlog.DstAddr).Is4() {
+							visits++
+						}
+					}
+				}
+			}
+			// A crowd comes and goes; the traffic beneath has its own ups and downs.
+			least, most := 0.8*factor-1, 1.25*factor+1
+			if kind == "flash-crowd" {
+				least = 0.6 * factor
+			}
+			if got := visits / normal; got < least || got > most {
+				t.Errorf("%s x%v: %.2f times the visits", kind, factor, got)
+			}
 		}
-		cfg.Scenarios = plan
-		h := sha256.New()
-		each(generator(t, cfg), 300, func(b *Batch, l *Line) { fmt.Fprintf(h, "%d %s %s\n", b.At.UnixNano(), b.Stream, l.Text) })
-		return [32]byte(h.Sum(nil))
-	}
-	if first, second := sum(), sum(); first != second {
-		t.Error("two runs give different bytes")
 	}
 }
 
-func TestMisreadOutcomesAreAboutAsManyAsAskedFor(t *testing.T) {
-	layout, err := flowlog.ParseLayout(string(V5))
-	if err != nil {
-		t.Fatal(err)
+// However many sources a flood has, no two are the same.
+func TestForgedSourcesAreDistinct(t *testing.T) {
+	all := make([]uint32, 5_000_000)
+	for i := range all {
+		a := forgedSource(3_000_000_000 + uint32(i)).As4()
+		all[i] = binary.BigEndian.Uint32(a[:])
 	}
-	g := generator(t, Config{Seed: 6, Misread: 0.2, Malformed: -1, Late: -1, Scenarios: []Scenario{{Kind: ExternalScan, At: time.Minute, Size: 400}}})
-	truth := g.Truth()[0]
-	rejected := map[netip.AddrPort]bool{}
-	var r flowlog.Record
-	each(g, 10, func(_ *Batch, l *Line) {
-		if layout.Parse(l.Text, &r) == 0 && r.Addr(flowlog.SrcAddr).String() == truth.Key && r.Action() == flowlog.Reject {
-			rejected[netip.AddrPortFrom(r.Addr(flowlog.DstAddr), uint16(r.IntOr(flowlog.DstPort, 0)))] = true
+	slices.Sort(all)
+	if distinct := len(slices.Compact(all)); distinct != 5_000_000 {
+		t.Errorf("%d sources of 5,000,000 are distinct", distinct)
+	}
+}
+
+func TestEveryKindSaysWhatItIs(t *testing.T) {
+	names := map[Kind]bool{}
+	for _, k := range Kinds() {
+		if names[k.Kind] {
+			t.Errorf("%s is there twice", k.Kind)
 		}
-	})
-	if share := 1 - float64(len(rejected))/float64(truth.Failed); share < 0.15 || share > 0.25 {
-		t.Errorf("%.2f of the failures are misread, want 0.2", share)
+		names[k.Kind] = true
+		if k.Doc == "" || k.Lasts < time.Minute || !slices.Contains([]string{ExpectFinding, ExpectMetric, ExpectNone}, k.Expect) {
+			t.Errorf("%s: %+v", k.Kind, k)
+		}
+		if (k.Expect == ExpectNone) == (k.Rule != "") {
+			t.Errorf("%s expects %s of rule %q", k.Kind, k.Expect, k.Rule)
+		}
 	}
+}
+
+// What a format doesn't show is not to be found: the truth says so.
+func TestSmallScansAreInvisibleWithoutFlags(t *testing.T) {
+	f := func(kind Kind, size int, format Format, want string) {
+		t.Helper()
+		g := generator(t, Config{Seed: 3, Format: format, Scenarios: []Scenario{{Kind: kind, Size: size}}})
+		if got := g.Truth()[0].Expect; got != want {
+			t.Errorf("%s of %d targets in %.30s...: expect %s, want %s", kind, size, format, got, want)
+		}
+	}
+	f(HostSweep, 60, V5, ExpectFinding)
+	f(HostSweep, 60, V2, ExpectMetric) // most addresses are nobody's
+	f(VerticalScan, 300, V2, ExpectFinding)
+	f(VerticalScan, 9, V2, ExpectMetric)
+	f("udp-sweep", 60, V2, ExpectFinding) // silence shows in any format
+	f(ExternalScan, 300, V2, ExpectFinding)
 }

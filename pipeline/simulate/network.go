@@ -20,6 +20,11 @@ const (
 	idle
 )
 
+// String returns the name of a role.
+func (r role) String() string {
+	return [...]string{"balancer", "web", "database", "resolver", "nat", "bastion", "worker", "idle"}[r]
+}
+
 // roles are given out in this order within each site.
 var roles = [...]role{balancer, web, web, web, database, resolver, nat, bastion, worker, idle}
 
@@ -30,18 +35,20 @@ type eni struct {
 	site     *site
 	role     role
 	id       string
+	stream   string     // of its log
 	addr     netip.Addr // private; public addresses never show in flow logs
 	addr6    netip.Addr
 	instance string // "-" where AWS runs the host
 	subnet   string
 	az       string
-	nextPort uint16
-	scale    float64 // of its traffic against that of the others
-	bursty   bool
+	nextPort [2]uint16 // of the background and of attacks
+	rhythm   rhythm
 	gust     gust
+	smooth   float64 // level of this minute without what chance does to it
+	level    float64 // and with it
 
 	out        sheet          // lines of the current minute
-	aggregates [2]aggregation // lines of the current minute
+	aggregates [2]aggregation // flows of the current interval, when it is longer
 }
 
 // vpc is one network of one account.
@@ -51,9 +58,9 @@ type vpc struct {
 	id      string
 	region  string
 	enis    []*eni
+	at      map[netip.Addr]*eni // by IPv4 and IPv6 address
 	sites   []*site
 	clients []netip.Addr // external addresses that come back
-	swing   float64      // of the day
 	outages []span       // of its delivery
 	late    []span       // what is logged then is delivered too late
 }
@@ -65,6 +72,7 @@ type site struct {
 	enis   []*eni
 	byRole [idle + 1][]*eni
 	pools  []*pool
+	backup *backup // nil for none
 }
 
 // first returns the site's first interface of a role, or nil.
@@ -86,13 +94,12 @@ func (e *eni) address(six bool) netip.Addr {
 	return e.addr
 }
 
-// port returns a fresh port of the client's side.
-func (e *eni) port() uint16 {
-	e.nextPort++
-	if e.nextPort < 32768 {
-		e.nextPort = 32768
-	}
-	return e.nextPort
+// port returns a fresh port of the client's side. Attacks take from a range of
+// their own, so that they leave the background as it is.
+func (g *Generator) port(e *eni) uint16 {
+	next := &e.nextPort[g.attacking]
+	*next = 32768 + (*next+1)%32768
+	return *next
 }
 
 // networks lays out the VPCs: 10.N.0.0/16 and an IPv6 /56 each.
@@ -104,7 +111,7 @@ func networks(cfg *Config, rng *rand.Rand) []*vpc {
 			account: fmt.Sprintf("%012d", 111_122_223_333+int64(i)*111_111_111_111%888_877_776_666),
 			id:      fmt.Sprintf("vpc-0%016x", rng.Uint64()),
 			region:  "eu-central-1",
-			swing:   0.35,
+			at:      make(map[netip.Addr]*eni),
 		}
 		for range 400 {
 			vpcs[i].clients = append(vpcs[i].clients, stranger(rng))
@@ -140,12 +147,16 @@ func (v *vpc) add(rng *rand.Rand) {
 		instance: fmt.Sprintf("i-0%016x", rng.Uint64()),
 		subnet:   fmt.Sprintf("subnet-0%x%015x", zone, uint64(v.number)*0x1f3d5b79+uint64(zone)*0x2545f491+0x3a7),
 		az:       fmt.Sprintf("euc1-az%d", zone+1),
-		nextPort: uint16(32768 + rng.IntN(28000)), scale: 1,
+		rhythm:   steady,
 	}
+	e.stream = e.id + "-all"
 	e.addr6 = netip.AddrFrom16([16]byte{0x2a, 0x05, 0xd0, 0x14, 0, byte(v.number), byte(zone), 0, 14: byte(host >> 8), 15: byte(host)})
 	if e.role == balancer || e.role == nat {
 		e.instance = "-"
 	}
+	e.nextPort[ofBackground] = uint16(rng.IntN(32768))
+	e.nextPort[ofAttacks] = e.nextPort[ofBackground] + 16384
+	v.at[e.addr], v.at[e.addr6] = e, e
 	v.enis = append(v.enis, e)
 	s.enis = append(s.enis, e)
 	s.byRole[e.role] = append(s.byRole[e.role], e)

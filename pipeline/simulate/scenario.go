@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -54,11 +55,18 @@ type Truth struct {
 	Expect   string    `json:"expect"`             // with the fields that the format has
 	Severity string    `json:"severity,omitempty"` // at least, as detectors write it
 	Factor   float64   `json:"factor,omitempty"`
-	Bursty   bool      `json:"bursty,omitempty"` // of the interface under attack
-	// Of a scan: distinct (address, port, protocol), and what became of them.
+	// Normal is how many visits an interface under attack gets in five minutes
+	// without it, on average: where there are few, even many times as many are no
+	// spike.
+	Normal float64 `json:"normal,omitempty"`
+	Bursty bool    `json:"bursty,omitempty"` // of the interface under attack
+	// Of a scan: distinct (address, port, protocol), and what became of them; of a
+	// brute force, connections that were answered.
 	Targets  int `json:"targets,omitempty"`
 	Failed   int `json:"failed,omitempty"`
 	Answered int `json:"answered,omitempty"`
+	// Sources is how many addresses it comes from, when that is not one.
+	Sources int `json:"sources,omitempty"`
 }
 
 // Truth returns what happens, in the order of Config.Scenarios.
@@ -67,7 +75,8 @@ func (g *Generator) Truth() []Truth { return slices.Clone(g.truth) }
 // planning is what a scenario is made from.
 type planning struct {
 	Scenario
-	g       *Generator
+	kind    *KindInfo
+	level   float64 // Config.Level
 	vpc     *vpc
 	from    int64 // Unix seconds of the first minute
 	format  Format
@@ -109,7 +118,7 @@ func (g *Generator) prepare(i int, s Scenario) error {
 		Start: time.Unix(from, 0).UTC(), End: time.Unix(from+int64(minutes)*minute, 0).UTC(),
 	}
 	rng := rand.New(rand.NewPCG(g.cfg.Seed, uint64(i)+1))
-	play, err := kind.plan(&planning{Scenario: s, g: g, vpc: v, format: g.cfg.Format, rng: rng, from: from, minutes: minutes, truth: &truth})
+	play, err := kind.plan(&planning{Scenario: s, kind: kind, level: g.cfg.Level, vpc: v, format: g.cfg.Format, rng: rng, from: from, minutes: minutes, truth: &truth})
 	if err != nil {
 		return fmt.Errorf("simulate: scenario %s: %w", s.Kind, err)
 	}
@@ -129,10 +138,7 @@ func (a *attack) run(g *Generator) {
 	if g.now < a.from || n >= a.minutes {
 		return
 	}
-	own := g.rng
-	g.rng = a.rng
-	a.play(g, n)
-	g.rng = own
+	g.by(a.rng, func() { a.play(g, n) })
 }
 
 // need returns the interface of a role in the scenario's site, or in another
@@ -146,6 +152,9 @@ func (p *planning) need(r role) (*eni, error) {
 	}
 	return nil, fmt.Errorf("VPC %d has no interface of the kind it needs; a VPC of %d interfaces has all", p.vpc.number, len(roles))
 }
+
+// six reports whether the scenario is the IPv6 one of its kind.
+func (p *planning) six() bool { return p.kind.six }
 
 // size returns how many targets or sources there are, by default n.
 func (p *planning) size(n int) int {
@@ -165,8 +174,14 @@ func (p *planning) factor(f float64) float64 {
 
 // victim says which interface is under attack.
 func (p *planning) victim(e *eni) {
-	p.truth.Key, p.truth.Bursty = e.id, e.bursty
+	p.truth.Key, p.truth.Bursty = e.id, e.rhythm.bursty
+	if e.role == balancer {
+		p.truth.Normal = math.Round(50*visitsPerMinute*p.level*smooth(e, p.from)) / 10
+	}
 	if p.truth.Rule == "spike" && p.At < learning {
 		p.truth.Severity = "low"
 	}
 }
+
+// port draws a port of a client's side.
+func (p *planning) port() uint16 { return uint16(32768 + p.rng.IntN(28_000)) }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"time"
@@ -34,6 +35,7 @@ func planBotFlood(p *planning) (play, error) {
 	}
 	p.victim(lb)
 	bots := p.bots(20 + p.rng.IntN(60))
+	p.truth.Sources = len(bots)
 	return func(g *Generator, _ int) { g.bots(lb, factor, bots) }, nil
 }
 
@@ -85,6 +87,7 @@ func planRamp(p *planning) (play, error) {
 	p.victim(lb)
 	rise := float64(p.minutes) * 3 / 4
 	bots := p.bots(40 + p.rng.IntN(80))
+	p.truth.Sources = len(bots)
 	return func(g *Generator, n int) {
 		g.bots(lb, math.Pow(factor, min(1, float64(n)/rise)), bots)
 	}, nil
@@ -125,6 +128,7 @@ func planReflection(p *planning) (play, error) {
 	for range p.size(800) {
 		servers = append(servers, stranger(p.rng))
 	}
+	p.truth.Sources = len(servers)
 	return func(g *Generator, _ int) {
 		for _, s := range servers {
 			f := flow{src: s, dst: lb.addr, srcPort: port, dstPort: g.clientPort(), protocol: udp, packets: 40 + int64(g.rng.IntN(80))}
@@ -158,12 +162,26 @@ func planSpoofedFlood(p *planning) (play, error) {
 	}
 	p.victim(lb)
 	sources := p.size(100_000)
-	next := p.rng.Uint32()
+	if sources > forged {
+		return nil, fmt.Errorf("%d sources: accepted are up to %d", sources, forged)
+	}
+	p.truth.Sources = sources
+	first := p.rng.Uint32()
 	return func(g *Generator, n int) {
 		for i := n * sources / p.minutes; i < (n+1)*sources/p.minutes; i++ {
-			next += 2654435761 // visits every 32-bit number once (Knuth)
-			a := netip.AddrFrom4([4]byte{1 + byte(next>>24)%9, byte(next >> 16), byte(next >> 8), byte(next)})
-			g.lone(lb, a, 443)
+			g.lone(lb, forgedSource(first+uint32(i)), 443)
 		}
 	}, nil
+}
+
+// forged is how many sources forgedSource tells apart: eight networks /8.
+const forged = 8 << 24
+
+// forgedSource returns the i-th of the forged sources, which follow each other
+// without order. An odd factor maps the numbers below a power of two onto
+// themselves, so that none comes twice before all have come.
+func forgedSource(i uint32) netip.Addr {
+	i = i * 2654435761 % forged
+	networks := [...]byte{24, 45, 61, 77, 93, 109, 186, 201}
+	return netip.AddrFrom4([4]byte{networks[i>>24], byte(i >> 16), byte(i >> 8), byte(i)})
 }

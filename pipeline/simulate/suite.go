@@ -10,40 +10,51 @@ import (
 // Suites are the names that Suite knows.
 func Suites() []string { return []string{"background", "attacks", "benign", "all"} }
 
-// course is what a suite plans of one kind: by which factor, and how large.
+// course is what a suite plans of one kind. What has a least and a most is drawn
+// in between, by shares: small as often as large.
 type course struct {
 	kind   Kind
 	factor float64
-	sizes  [2]int // least and most; 0 for the kind's own
-	often  int    // in how many rounds, of the longer ones: 1 is every one
+	sizes  [2]int // 0 for the kind's own
+	lasts  [2]int // minutes; 0 for the kind's own
+	every  int    // in which rounds, of the longer ones; 0 for each
 }
 
-// The courses of the attacks. Sizes are drawn so that recall is not that of one
-// shape: a scan has from a dozen targets to hundreds.
+// The courses of the attacks. Sizes and lengths are drawn so that recall is not
+// that of one shape: a scan has from a dozen targets to hundreds, within minutes
+// or most of an hour.
 var attackCourses = []course{
-	{VerticalScan, 0, [2]int{14, 300}, 1}, {HostSweep, 0, [2]int{14, 150}, 1}, {"block-scan", 0, [2]int{16, 80}, 1},
-	{"vertical-scan-v6", 0, [2]int{14, 200}, 1}, {"block-scan-v6", 0, [2]int{16, 80}, 1},
-	{"host-sweep-v6", 0, [2]int{14, 150}, 2}, {"slow-scan-v6", 0, [2]int{}, 6}, {"distributed-scan-v6", 0, [2]int{60, 250}, 2},
-	{"slow-scan", 0, [2]int{}, 4}, {"scan-success", 0, [2]int{14, 60}, 1},
-	{ExternalScan, 0, [2]int{60, 400}, 1}, {"external-scan-v6", 0, [2]int{60, 400}, 1},
-	{"distributed-scan", 0, [2]int{60, 250}, 1},
-	{"brute-force-ssh", 0, [2]int{50, 200}, 1}, {"brute-force-rdp", 0, [2]int{50, 200}, 1}, {"brute-force-internal", 0, [2]int{50, 200}, 1},
-	{"flood", 3, [2]int{}, 1}, {"flood", 5, [2]int{}, 1}, {"flood", 10, [2]int{}, 1}, {"flood", 50, [2]int{}, 2},
-	{"crowd-flood", 5, [2]int{}, 2}, {"crowd-flood", 10, [2]int{}, 2},
-	{"pulse", 20, [2]int{}, 1}, {"ramp", 10, [2]int{}, 1},
-	{"syn-flood", 0, [2]int{3000, 20_000}, 1}, {"udp-reflection", 0, [2]int{200, 1000}, 1},
-	{"dormant-flood", 0, [2]int{1500, 6000}, 1}, {"spoofed-flood", 0, [2]int{20_000, 60_000}, 4},
+	{kind: VerticalScan, sizes: [2]int{14, 300}, lasts: [2]int{2, 40}},
+	{kind: VerticalScan + "-v6", sizes: [2]int{14, 300}, lasts: [2]int{2, 40}, every: 2},
+	{kind: HostSweep, sizes: [2]int{14, 200}, lasts: [2]int{1, 40}},
+	{kind: HostSweep + "-v6", sizes: [2]int{14, 200}, lasts: [2]int{1, 40}, every: 2},
+	{kind: "block-scan", sizes: [2]int{16, 80}, lasts: [2]int{3, 40}},
+	{kind: "block-scan-v6", sizes: [2]int{16, 80}, lasts: [2]int{3, 40}, every: 2},
+	{kind: "udp-sweep", sizes: [2]int{30, 200}, lasts: [2]int{1, 30}},
+	{kind: "slow-scan", every: 4}, {kind: "slow-scan-v6", every: 8},
+	{kind: "scan-success", sizes: [2]int{16, 60}, lasts: [2]int{8, 60}},
+	{kind: "scan-success-v6", sizes: [2]int{16, 60}, lasts: [2]int{8, 60}, every: 2},
+	{kind: "external-success", sizes: [2]int{120, 800}, lasts: [2]int{8, 60}},
+	{kind: ExternalScan, sizes: [2]int{120, 800}, lasts: [2]int{2, 10}}, {kind: ExternalScan, sizes: [2]int{400, 1500}, lasts: [2]int{10, 55}},
+	{kind: ExternalScan + "-v6", sizes: [2]int{120, 800}, lasts: [2]int{2, 10}, every: 2},
+	{kind: "distributed-scan", sizes: [2]int{60, 250}}, {kind: "distributed-scan-v6", sizes: [2]int{60, 250}, every: 2},
+	{kind: "brute-force-ssh", sizes: [2]int{50, 200}}, {kind: "brute-force-rdp", sizes: [2]int{50, 200}}, {kind: "brute-force-internal", sizes: [2]int{50, 200}},
+	{kind: "flood", factor: 3}, {kind: "flood", factor: 5}, {kind: "flood", factor: 10}, {kind: "flood", factor: 50, every: 2},
+	{kind: "crowd-flood", factor: 5, every: 2}, {kind: "crowd-flood", factor: 10, every: 2},
+	{kind: "pulse", factor: 20}, {kind: "ramp", factor: 10},
+	{kind: "syn-flood", sizes: [2]int{3000, 20_000}}, {kind: "udp-reflection", sizes: [2]int{200, 1000}},
+	{kind: "dormant-flood", sizes: [2]int{1500, 6000}}, {kind: "spoofed-flood", sizes: [2]int{20_000, 60_000}, every: 4},
 }
 
 var benignCourses = []course{
-	{"internet-sweep", 0, [2]int{}, 1}, {"dead-target", 0, [2]int{}, 1}, {"ssh-checks", 0, [2]int{}, 1}, {"crawler", 0, [2]int{}, 1},
-	{"flash-crowd", 4, [2]int{}, 1}, {"flash-crowd", 4, [2]int{}, 1}, {"nightly-job", 0, [2]int{}, 6}, {"level-shift", 2.5, [2]int{}, 3},
-	{"service-discovery", 0, [2]int{}, 2}, {"lost-server", 0, [2]int{}, 2}, {"big-download", 0, [2]int{}, 1},
-	{"allowed-scanner", 0, [2]int{}, 1}, {"dormant-wakes", 0, [2]int{}, 2},
+	{kind: "internet-sweep"}, {kind: "radiation", every: 2}, {kind: "nat-gateway"}, {kind: "web-replies"}, {kind: "dead-target"}, {kind: "ssh-checks"},
+	{kind: "crawler"}, {kind: "flash-crowd", factor: 4}, {kind: "flash-crowd", factor: 4}, {kind: "nightly-job", every: 6},
+	{kind: "level-shift", factor: 2.5, every: 3}, {kind: "service-discovery", every: 2}, {kind: "lost-server", every: 2},
+	{kind: "big-download"}, {kind: "allowed-scanner"}, {kind: "dormant-wakes", every: 2},
 }
 
 // Of whole VPCs: planned only where no attack is.
-var vpcCourses = []course{{"delivery-outage", 0, [2]int{}, 1}, {"late-burst", 0, [2]int{}, 1}}
+var vpcCourses = []course{{kind: "delivery-outage"}, {kind: "late-burst"}}
 
 // apart is how long a site rests between two scenarios, so that what belongs to
 // one can be told from what belongs to the next.
@@ -75,6 +86,9 @@ func Suite(name string, cfg Config, lasts time.Duration) ([]Scenario, error) {
 			p.places = append(p.places, &place{vpc: v, site: s, free: 2 * time.Hour})
 		}
 	}
+	if len(courses) > 0 && len(p.places) == 0 {
+		return nil, fmt.Errorf("simulate: suite %s: %d interfaces in %d VPCs: accepted are %d or more for each VPC", name, cfg.Interfaces, cfg.VPCs, len(roles))
+	}
 	p.fill(courses)
 	if len(ofVPCs) > 0 {
 		for at := 6 * time.Hour; at+2*time.Hour < lasts; at += 9 * time.Hour {
@@ -105,14 +119,14 @@ type planner struct {
 
 // fill goes through the courses in rounds until none fits any more.
 func (p *planner) fill(courses []course) {
-	if len(courses) == 0 || len(p.places) == 0 {
+	if len(courses) == 0 {
 		return
 	}
 	for round := 0; ; round++ {
 		placed := false
 		for _, i := range p.rng.Perm(len(courses)) {
 			c := &courses[i]
-			if round%c.often == 0 && p.put(c) {
+			if round%max(1, c.every) == 0 && p.put(c) {
 				placed = true
 			}
 		}
@@ -125,7 +139,11 @@ func (p *planner) fill(courses []course) {
 // put plans one scenario where there is room first.
 func (p *planner) put(c *course) bool {
 	kind := kindOf(c.kind)
-	lasts := min(kind.Lasts, p.lasts-time.Minute)
+	lasts := kind.Lasts
+	if c.lasts[1] > 0 {
+		lasts = time.Duration(p.between(c.lasts)) * time.Minute
+	}
+	lasts = min(lasts, p.lasts-time.Minute)
 	// Floods are judged after two days of learning only, the others any time.
 	needs := kind.needs
 	if needs > 0 {
@@ -155,12 +173,18 @@ func (p *planner) put(c *course) bool {
 	}
 	s := Scenario{Kind: c.kind, At: start, VPC: at.vpc, Site: at.site, Factor: c.factor, For: lasts}
 	if c.sizes[1] > 0 {
-		least, most := float64(c.sizes[0]), float64(c.sizes[1])
-		s.Size = int(least * math.Pow(most/least, p.rng.Float64()))
+		s.Size = p.between(c.sizes)
 	}
 	p.all = append(p.all, s)
 	if kind.Kind != "nightly-job" {
 		at.free = start + lasts + apart
 	}
 	return true
+}
+
+// between draws a number by shares: as often below the geometric mean of the two
+// as above.
+func (p *planner) between(bounds [2]int) int {
+	least, most := float64(bounds[0]), float64(bounds[1])
+	return int(math.Round(least * math.Pow(most/least, p.rng.Float64())))
 }
