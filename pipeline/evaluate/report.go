@@ -173,7 +173,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(b, "\nPrecision of findings at Low or above: %s\nFindings by rule: %s\n", precision, counts(r.ByRule))
 	if r.Urgent != nil {
-		fmt.Fprintf(b, "Fast scans and floods from x10 on: %.0f s after the last record needed (p95 %.0f)\n", r.Urgent.Median, r.Urgent.P95)
+		fmt.Fprintf(b, "Delay of fast scans and of floods from x10 on: %.0f/%.0f s of %d\n", r.Urgent.Median, r.Urgent.P95, r.Urgent.Of)
 	}
 	r.legend(b)
 	if r.PeakMemory > 0 {
