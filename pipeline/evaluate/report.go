@@ -171,9 +171,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.Precision != nil {
 		precision = fmt.Sprintf("%.3f", *r.Precision)
 	}
-	fmt.Fprintf(b, "\nPrecision of findings at Low or above: %s\nFindings by rule: %s\n", precision, counts(r.ByRule))
+	fmt.Fprintf(b, "\nPrecision of findings at Low or above: %s\n%s\n", precision, wrap("Findings by rule: "+counts(r.ByRule)))
 	if r.Urgent != nil {
-		fmt.Fprintf(b, "Fast scans and floods from x10 on: %.0f s after the last record needed (p95 %.0f)\n", r.Urgent.Median, r.Urgent.P95)
+		fmt.Fprintf(b, "Delay of fast scans and of floods from x10 on: %.0f/%.0f s of %d\n", r.Urgent.Median, r.Urgent.P95, r.Urgent.Of)
 	}
 	r.legend(b)
 	if r.PeakMemory > 0 {
@@ -267,6 +267,19 @@ func (r *Report) explain(b *strings.Builder) {
 			}
 		}
 	}
+}
+
+// wrap breaks a list after its commas, into lines of at most 80 columns.
+func wrap(list string) string {
+	var lines []string
+	for len(list) > 80 {
+		at := strings.LastIndex(list[:80], ", ")
+		if at < 0 {
+			break
+		}
+		lines, list = append(lines, list[:at+1]), "  "+list[at+2:]
+	}
+	return strings.TrimRight(strings.Join(append(lines, list), "\n"), " ")
 }
 
 func counts(m map[string]int) string {

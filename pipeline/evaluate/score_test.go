@@ -349,6 +349,9 @@ func TestTheReportFits80Columns(t *testing.T) {
 	r := judged([]simulate.Truth{truth("a-kind-with-a-very-long-name-indeed", simulate.ExpectFinding, "spike", "low", "eni-1", 2000, 2010)},
 		incident("spike", "eni-1", detect.Low, 2005))
 	r.Scenarios[0].Seconds, r.Scenarios[0].Continued, quantiles.Before = quantiles, 1, 2
+	for _, rule := range []string{"bruteforce", "scan.distributed", "scan.external", "scan.internal", "scan.slow", "scan.success"} {
+		r.ByRule[rule] = 1234
+	}
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
@@ -358,7 +361,7 @@ func TestTheReportFits80Columns(t *testing.T) {
 			t.Errorf("%d columns: %q", len(line), line)
 		}
 	}
-	for _, says := range []string{"seeds 7", "147/180 s of 99", "1 were in an incident", "2 were found before"} {
+	for _, says := range []string{"seeds 7", "scan.success 1234", "147/180 s of 99", "1 were in an incident", "2 were found before"} {
 		if !strings.Contains(text.String(), says) {
 			t.Errorf("the report does not say %q:\n%s", says, &text)
 		}
