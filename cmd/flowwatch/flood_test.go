@@ -121,7 +121,9 @@ listen: %q
 	if want := g.Counts().Lines; counted.OK+counted.NoData+counted.SkipData != want {
 		t.Errorf("%d records counted, %d generated", counted.OK+counted.NoData+counted.SkipData, want)
 	}
-	if peak > floodResident {
+	if raceDetector {
+		t.Log("the race detector multiplies memory: it is not held to the bound")
+	} else if peak > floodResident {
 		t.Errorf("peak of resident memory: %d MiB, want at most %d", peak>>20, floodResident>>20)
 	}
 	raw, err := os.ReadFile(findings)

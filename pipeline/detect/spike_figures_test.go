@@ -186,7 +186,4 @@ func TestSpikeFigures(t *testing.T) {
 		f.run(seed, interfaces)
 	}
 	t.Logf("seeds %d to %d\n%v", first, last, f)
-	if os.Getenv("EX") != "" {
-		os.WriteFile(os.Getenv("EX"), []byte(strings.Join(f.examples, "\n")), 0o644)
-	}
 }
