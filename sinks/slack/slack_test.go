@@ -83,7 +83,7 @@ func TestSinkContract(t *testing.T) {
 			},
 			Break:  r.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }),
 			Refuse: r.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }),
-			Hang:   r.set(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() }),
+			Hang:   r.set(sinktest.Hang),
 		}
 	})
 }

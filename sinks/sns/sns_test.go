@@ -151,7 +151,7 @@ func TestSinkContract(t *testing.T) {
 					Break:    p.error(http.StatusServiceUnavailable, "ServiceUnavailable"),
 					Part:     p.fail("10.0.0.b"),
 					Refuse:   p.error(http.StatusBadRequest, "InvalidParameter"),
-					Hang:     p.set(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
+					Hang:     p.set(sinktest.Hang),
 				}
 			})
 		})

@@ -109,7 +109,7 @@ func TestSinkContract(t *testing.T) {
 					Break:    r.status(http.StatusServiceUnavailable),
 					Refuse:   r.status(http.StatusBadRequest),
 					Hang: func() func() {
-						r.set(func(_ http.ResponseWriter, q *http.Request) bool { <-q.Context().Done(); return true })
+						r.set(func(w http.ResponseWriter, q *http.Request) bool { sinktest.Hang(w, q); return true })
 						return func() { r.set(nil) }
 					},
 				}
