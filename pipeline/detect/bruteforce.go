@@ -48,8 +48,8 @@ type BruteForce struct {
 	habits map[string]*habit
 	stored map[string]bool // habits that Changes has put
 
-	evicted int64
-	found   []Finding
+	evictions
+	found []Finding
 }
 
 // habit is how often a source came to a port of a host.
@@ -153,14 +153,6 @@ func (r *BruteForce) forget(start int64) {
 	}
 }
 
-// TakeEvicted returns how many habits were let go for want of room since the last
-// call.
-func (r *BruteForce) TakeEvicted() int64 {
-	n := r.evicted
-	r.evicted = 0
-	return n
-}
-
 var (
 	guessing = Attack{"TA0006", "Credential Access", "T1110", "Brute Force"}
 
@@ -232,23 +224,19 @@ func (r *BruteForce) Changes(put func(key, value []byte)) {
 
 // Restore takes the state of an earlier run with the same Version.
 func (r *BruteForce) Restore(next func() (key, value []byte, ok bool)) error {
-	for key, value, ok := next(); ok; key, value, ok = next() {
-		var err error
-		switch {
-		case len(key) > 0 && key[0] == incidentEntry:
-			err = r.ledger.restore(key, value)
-		case len(key) > 0 && key[0] == habitEntry:
-			d := decoder{rest: value}
-			h := &habit{last: d.fixed(), enough: d.bool(), run: int(d.number(math.MaxInt32)), mean: d.float()}
-			err = d.end("habit")
-			r.habits[string(key[1:])] = h
-			r.stored[string(key[1:])] = true
-		default:
-			err = fmt.Errorf("entry %q: %w", key, errState)
-		}
-		if err != nil {
-			return fmt.Errorf("restore %s: %w", r.Name(), err)
-		}
+	return restoreEach(r.Name(), next, r.restore)
+}
+
+func (r *BruteForce) restore(key, value []byte) error {
+	switch key[0] {
+	case incidentEntry:
+		return r.ledger.restore(key, value)
+	case habitEntry:
+		d := decoder{rest: value}
+		h := &habit{last: d.fixed(), enough: d.bool(), run: int(d.number(math.MaxInt32)), mean: d.float()}
+		r.habits[string(key[1:])] = h
+		r.stored[string(key[1:])] = true
+		return d.end("habit")
 	}
-	return nil
+	return unknownEntry(key)
 }

@@ -1,11 +1,8 @@
 package detect
 
 import (
-	"bytes"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // ledger keeps the incidents of a rule, by the place and key that they are
@@ -127,23 +124,20 @@ func (l *ledger) changes(put func(key, value []byte)) {
 
 // restore takes an entry of changes.
 func (l *ledger) restore(key, value []byte) error {
-	i, err := decodeIncident(bytes.Clone(value))
+	i, err := decodeIncident(value)
 	if err != nil {
 		return err
 	}
-	l.entries[strings.Clone(string(key[1:]))] = &ledgerEntry{incident: i, stored: true}
+	l.entries[string(key[1:])] = &ledgerEntry{incident: i, stored: true}
 	return nil
 }
 
 // restoreAll restores a rule whose state is incidents and nothing else.
 func (l *ledger) restoreAll(rule string, next func() (key, value []byte, ok bool)) error {
-	for key, value, ok := next(); ok; key, value, ok = next() {
-		if len(key) == 0 || key[0] != incidentEntry {
-			return fmt.Errorf("restore %s: entry %q: %w", rule, key, errState)
+	return restoreEach(rule, next, func(key, value []byte) error {
+		if key[0] != incidentEntry {
+			return unknownEntry(key)
 		}
-		if err := l.restore(key, value); err != nil {
-			return fmt.Errorf("restore %s: %w", rule, err)
-		}
-	}
-	return nil
+		return l.restore(key, value)
+	})
 }

@@ -29,15 +29,15 @@ type Scan struct {
 	window  int64 // seconds of the longest window
 	least   int   // outcomes that a visit must have, unless its source is held
 	last    int64 // start of the last pane
-	sources map[sourceKey]*source
+	sources map[addrKey]*source
 	buckets []bucket // by ascending start
 	size    int      // of all visits
 	held    int      // sources with visits
 	// incidents holds the sources with an incident, open or closed lately.
-	incidents map[sourceKey]*source
+	incidents map[addrKey]*source
 
+	evictions
 	outcomes  ScanOutcomes
-	evicted   int64
 	ceiling   float64 // times the limits at which even the middle of a pane evicts
 	unsaved   []*visit
 	deleted   [][]byte // keys of persisted entries
@@ -56,7 +56,7 @@ type ScanOutcomes struct{ Failed, Answered, Unknown int64 }
 func newScan(rule *scanRule, pane time.Duration) *Scan {
 	s := &Scan{
 		rule: rule, pane: int64(pane / time.Second), last: math.MinInt64, lastSaved: math.MinInt64,
-		sources: make(map[sourceKey]*source), incidents: make(map[sourceKey]*source),
+		sources: make(map[addrKey]*source), incidents: make(map[addrKey]*source),
 		next: make(map[aggregate.Target]aggregate.Evidence),
 	}
 	for _, t := range rule.tests {
@@ -84,14 +84,6 @@ func (s *Scan) TakeOutcomes() ScanOutcomes {
 	o := s.outcomes
 	s.outcomes = ScanOutcomes{}
 	return o
-}
-
-// TakeEvicted returns how many sources were evicted since the last call. While
-// it is 0, results do not depend on the limit.
-func (s *Scan) TakeEvicted() int64 {
-	n := s.evicted
-	s.evicted = 0
-	return n
 }
 
 // Detect judges every source of the pane and of the pane before. A pane
@@ -134,7 +126,7 @@ func (s *Scan) visit(pane *Pane) {
 		}
 	}
 	taken := &s.buckets[len(s.buckets)-1]
-	slices.SortFunc(taken.visits, func(a, b *visit) int { return compareSources(&a.source.key, &b.source.key) })
+	slices.SortFunc(taken.visits, func(a, b *visit) int { return a.source.key.compare(b.source.key) })
 	s.unsaved = append(s.unsaved, taken.visits...)
 }
 
@@ -159,10 +151,4 @@ func (s *Scan) decide(pane *Pane) {
 			s.strike(v.source, j, decided, pane)
 		}
 	}
-}
-
-// sourceKey names a source: one incident per source and VPC.
-type sourceKey struct {
-	account, vpc string
-	addr         netip.Addr
 }

@@ -605,7 +605,7 @@ func TestScanEvictionInAFlood(t *testing.T) {
 	if got, want := c.rule.TakeOutcomes(), (ScanOutcomes{Failed: 5060}); got != want {
 		t.Errorf("outcomes %+v, want %+v: what was evicted while it waited has failed", got, want)
 	}
-	if _, ok := c.rule.sources[sourceKey{"111122223333", "vpc-0abc", netip.MustParseAddr("198.50.0.1")}]; !ok {
+	if _, ok := c.rule.sources[addrKey{"111122223333", "vpc-0abc", netip.MustParseAddr("198.50.0.1")}]; !ok {
 		t.Error("the source with the most failures was evicted")
 	}
 }

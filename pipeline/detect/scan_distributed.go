@@ -55,32 +55,20 @@ type ScanDistributed struct {
 	pane   int64
 	rate   float64
 	ledger ledger
-	hosts  map[hostKey]*probed
+	hosts  map[addrKey]*probed
 	first  int64 // start of the first pane of all
 	saved  bool  // Changes has put it
-	// deleted are hosts whose entry Changes has to delete.
-	deleted map[hostKey]bool
-	evicted int64
-	last    int64
-	found   []Finding
-}
-
-type hostKey struct {
-	account, vpc string
-	addr         netip.Addr
-}
-
-func (k *hostKey) compare(o *hostKey) int {
-	return compareSources(&sourceKey{k.account, k.vpc, k.addr}, &sourceKey{o.account, o.vpc, o.addr})
+	evictions
+	last  int64
+	found []Finding
 }
 
 // probed is what is usual at one host.
 type probed struct {
-	mean    float64 // failed ports in a pane
-	seen    int     // panes learned, up to twelve
-	last    int64   // start of the last pane with a failed port
-	changed bool
-	stored  bool
+	tracked
+	mean float64 // failed ports in a pane
+	seen int     // panes learned, up to twelve
+	last int64   // start of the last pane with a failed port
 }
 
 // attempt is what a pane's many sources did at one host.
@@ -99,7 +87,7 @@ func NewScanDistributed(cfg ScanDistributedConfig, pane time.Duration) *ScanDist
 	seconds := int64(pane / time.Second)
 	return &ScanDistributed{
 		cfg: cfg, pane: seconds, rate: learningRates(seconds).level, ledger: newLedger(seconds, quietPanes),
-		hosts: make(map[hostKey]*probed), deleted: make(map[hostKey]bool), first: math.MaxInt64, last: math.MinInt64,
+		hosts: make(map[addrKey]*probed), first: math.MaxInt64, last: math.MinInt64,
 	}
 }
 
@@ -116,14 +104,14 @@ func (r *ScanDistributed) Detect(pane *Pane) []Finding {
 	r.found = r.found[:0]
 	r.first = min(r.first, pane.Start)
 	attempts := r.gather(pane)
-	byAddr := make(map[hostKey]*Load)
+	byAddr := make(map[addrKey]*Load)
 	for i := range pane.Loads {
 		l := &pane.Loads[i]
 		if a, err := netip.ParseAddr(l.TargetAddr); err == nil {
-			byAddr[hostKey{l.Account, l.VPC, a}] = l
+			byAddr[addrKey{l.Account, l.VPC, a}] = l
 		}
 	}
-	keys := slices.SortedFunc(maps.Keys(attempts), func(a, b hostKey) int { return a.compare(&b) })
+	keys := slices.SortedFunc(maps.Keys(attempts), addrKey.compare)
 	for _, key := range keys {
 		r.judge(key, attempts[key], byAddr[key], pane)
 	}
@@ -135,8 +123,8 @@ func (r *ScanDistributed) Detect(pane *Pane) []Finding {
 }
 
 // gather puts together what sources with few targets failed at.
-func (r *ScanDistributed) gather(pane *Pane) map[hostKey]*attempt {
-	all := make(map[hostKey]*attempt)
+func (r *ScanDistributed) gather(pane *Pane) map[addrKey]*attempt {
+	all := make(map[addrKey]*attempt)
 	if pane.Contacts == nil {
 		return all
 	}
@@ -148,7 +136,7 @@ func (r *ScanDistributed) gather(pane *Pane) map[hostKey]*attempt {
 			if o := e.Outcome(t.Protocol); o != aggregate.Failed && o != aggregate.Pending {
 				return
 			}
-			key := hostKey{c.Account, c.VPC, t.Addr}
+			key := addrKey{c.Account, c.VPC, t.Addr}
 			a := all[key]
 			if a == nil {
 				a = &attempt{ports: make(map[uint32]struct{}), first: math.MaxInt64}
@@ -174,19 +162,16 @@ func (a *attempt) note(source netip.Addr, targets int64) {
 	}
 	a.top = append(a.top, TopSource{Addr: source, Records: targets})
 	slices.SortFunc(a.top, func(x, y TopSource) int {
-		if x.Records != y.Records {
-			return int(y.Records - x.Records)
-		}
-		return x.Addr.Compare(y.Addr)
+		return cmp.Or(cmp.Compare(y.Records, x.Records), x.Addr.Compare(y.Addr))
 	})
 	a.top = a.top[:min(5, len(a.top))]
 }
 
-func (r *ScanDistributed) judge(key hostKey, a *attempt, l *Load, pane *Pane) {
+func (r *ScanDistributed) judge(key addrKey, a *attempt, l *Load, pane *Pane) {
 	h := r.hosts[key]
-	if h == nil || pane.Start-h.last > forgetAfter {
-		// It got nothing since the rule began to look, or for a week.
-		h = &probed{last: min(pane.Start, r.first-r.pane), stored: h != nil && h.stored}
+	if h == nil || h.gone || pane.Start-h.last > forgetAfter {
+		// It got nothing since the rule began to look, or for a week, or was let go.
+		h = &probed{tracked: tracked{stored: h != nil && h.stored}, last: min(pane.Start, r.first-r.pane)}
 		r.hosts[key] = h
 	}
 	if gap := (pane.Start-h.last)/r.pane - 1; gap > 0 { // panes without any
@@ -235,31 +220,30 @@ func (r *ScanDistributed) forget(start int64) {
 	if len(r.hosts) <= maxProbed {
 		return
 	}
-	keys := slices.SortedFunc(maps.Keys(r.hosts), func(a, b hostKey) int {
-		return cmp.Or(cmp.Compare(r.hosts[a].last, r.hosts[b].last), a.compare(&b))
+	var keys []addrKey
+	for key, h := range r.hosts {
+		if !h.gone {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b addrKey) int {
+		return cmp.Or(cmp.Compare(r.hosts[a].last, r.hosts[b].last), a.compare(b))
 	})
-	for _, key := range keys[:len(keys)-maxProbed] {
+	for _, key := range keys[:max(0, len(keys)-maxProbed)] {
 		r.evicted++
 		r.drop(key)
 	}
 }
 
-func (r *ScanDistributed) drop(key hostKey) {
-	if r.hosts[key].stored {
-		r.deleted[key] = true
+func (r *ScanDistributed) drop(key addrKey) {
+	if h := r.hosts[key]; h.stored {
+		h.gone = true // Changes deletes it
+		return
 	}
 	delete(r.hosts, key)
 }
 
-// TakeEvicted returns how many hosts were let go for want of room since the last
-// call.
-func (r *ScanDistributed) TakeEvicted() int64 {
-	n := r.evicted
-	r.evicted = 0
-	return n
-}
-
-func (r *ScanDistributed) finding(key hostKey, a *attempt, h *probed, l *Load, pane *Pane) *strike {
+func (r *ScanDistributed) finding(key addrKey, a *attempt, h *probed, l *Load, pane *Pane) *strike {
 	e := &CountEvidence{
 		Target: key.addr, What: "failed_ports", Observed: float64(len(a.ports)), Expected: h.mean,
 		Threshold: math.Max(usualPorts*math.Max(1, h.mean), math.Max(1, h.mean)+r.least(h)),
@@ -318,57 +302,39 @@ func (r *ScanDistributed) Changes(put func(key, value []byte)) {
 		put([]byte{lastEntry}, e)
 		r.saved = true
 	}
-	byKey := func(a, b hostKey) int { return a.compare(&b) }
-	for _, key := range slices.SortedFunc(maps.Keys(r.deleted), byKey) {
-		if r.hosts[key] == nil {
-			put((&sourceKey{key.account, key.vpc, key.addr}).entry(usualEntry), nil)
-		}
-	}
-	clear(r.deleted)
-	for _, key := range slices.SortedFunc(maps.Keys(r.hosts), byKey) {
-		h := r.hosts[key]
-		if !h.changed {
-			continue
-		}
-		k := (&sourceKey{key.account, key.vpc, key.addr}).entry(usualEntry)
-		var e encoder
-		e.float(h.mean)
-		e.uint(uint64(h.seen))
-		e.fixed(h.last)
-		put(k, e)
-		h.changed, h.stored = false, true
-	}
+	putChanged(r.hosts, usualEntry, put)
+}
+
+func (h *probed) encode() []byte {
+	var e encoder
+	e.float(h.mean)
+	e.uint(uint64(h.seen))
+	e.fixed(h.last)
+	return e
 }
 
 // Restore takes the state of an earlier run with the same Version.
 func (r *ScanDistributed) Restore(next func() (key, value []byte, ok bool)) error {
-	for key, value, ok := next(); ok; key, value, ok = next() {
-		if err := r.restore(key, value); err != nil {
-			return fmt.Errorf("restore %s: %w", r.Name(), err)
-		}
-	}
-	return nil
+	return restoreEach(r.Name(), next, r.restore)
 }
 
 func (r *ScanDistributed) restore(key, value []byte) error {
-	switch {
-	case len(key) > 0 && key[0] == incidentEntry:
+	d := decoder{rest: value}
+	switch key[0] {
+	case incidentEntry:
 		return r.ledger.restore(key, value)
-	case len(key) > 0 && key[0] == lastEntry:
-		d := decoder{rest: value}
+	case lastEntry:
 		r.first, r.saved = d.fixed(), true
 		return d.end("first pane")
-	case len(key) > 0 && key[0] == usualEntry:
-		k := decoder{rest: slices.Clone(key[1:])}
-		at := hostKey{account: k.string(), vpc: k.string(), addr: k.addr()}
-		if err := k.end("key"); err != nil {
+	case usualEntry:
+		at, err := decodeAddrKey(key)
+		if err != nil {
 			return err
 		}
-		d := decoder{rest: value}
-		h := &probed{mean: d.float(), seen: int(d.number(recentPanes + 1)), last: d.fixed(), stored: true}
+		h := &probed{tracked: tracked{stored: true}, mean: d.float(), seen: int(d.number(recentPanes + 1)), last: d.fixed()}
 		r.hosts[at] = h
 		r.last = max(r.last, h.last)
 		return d.end("host")
 	}
-	return fmt.Errorf("entry %q: %w", key, errState)
+	return unknownEntry(key)
 }

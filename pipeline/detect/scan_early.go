@@ -20,7 +20,7 @@ func (s *Scan) Early(open *Open) []Finding {
 }
 
 func (s *Scan) foresee(c *OpenContact) {
-	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	key := c.key()
 	src := s.sources[key]
 	switch {
 	case src == nil:

@@ -93,7 +93,7 @@ func (s *Scan) leastSuspicious() []candidate {
 		case a.lo != b.lo:
 			return cmp.Compare(a.lo, b.lo)
 		}
-		return compareSources(&a.key, &b.key)
+		return a.key.compare(b.key)
 	})
 	return candidates
 }

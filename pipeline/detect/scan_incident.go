@@ -140,8 +140,6 @@ func (s *Scan) closeUncovered(pane *Pane) {
 // the interfaces around it are.
 type place struct{ account, vpc string }
 
-func (k *sourceKey) place() place { return place{k.account, k.vpc} }
-
 func places(pane *Pane) map[place]bool {
 	covered := make(map[place]bool)
 	for i := range pane.Loads {

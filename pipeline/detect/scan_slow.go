@@ -1,9 +1,9 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -56,22 +56,21 @@ type ScanSlow struct {
 	fast    int // failures in an hour that are scan.internal's matter, 0 when there is no such rule
 	pane    int64
 	ledger  ledger
-	sources map[sourceKey]*slowSource
+	sources map[addrKey]*slowSource
 	size    int // targets of all sources
-	evicted int64
-	last    int64
-	found   []Finding
+	evictions
+	last  int64
+	found []Finding
 }
 
 // slowSource is what one host tried in the last day.
 type slowSource struct {
-	targets       map[aggregate.Target]*slowTarget
-	about         about
-	records       int64 // since the first target that is held
-	first, last   int64
-	changed, gone bool
-	stored        bool
-	fresh         bool // it failed at a new target in this pane
+	tracked
+	targets     map[aggregate.Target]*slowTarget
+	about       about
+	records     int64 // since the first target that is held
+	first, last int64
+	fresh       bool // it failed at a new target in this pane
 }
 
 // slowTarget is one target of a day.
@@ -90,7 +89,7 @@ func NewScanSlow(cfg ScanSlowConfig, fast int, pane time.Duration) *ScanSlow {
 	seconds := int64(pane / time.Second)
 	return &ScanSlow{
 		cfg: cfg, fast: fast, pane: seconds, ledger: newLedger(seconds, int(slowQuiet*300/max(seconds, 300))+1),
-		sources: make(map[sourceKey]*slowSource), last: math.MinInt64,
+		sources: make(map[addrKey]*slowSource), last: math.MinInt64,
 	}
 }
 
@@ -100,14 +99,6 @@ func (r *ScanSlow) Name() string { return "scan.slow" }
 // Version tells apart states that can't be read as one another's.
 func (r *ScanSlow) Version() string {
 	return fmt.Sprintf("%s pane=%d fast=%d min_failed=%d alpha=%g targets=%d", slowVersion, r.pane, r.fast, r.cfg.MinFailed, r.cfg.Alpha, r.cfg.Targets)
-}
-
-// TakeEvicted returns how many targets were let go for want of room since the
-// last call.
-func (r *ScanSlow) TakeEvicted() int64 {
-	n := r.evicted
-	r.evicted = 0
-	return n
 }
 
 // Detect takes a pane's contacts and judges the sources that failed at something
@@ -123,13 +114,16 @@ func (r *ScanSlow) Detect(pane *Pane) []Finding {
 		}
 	}
 	r.evict()
-	keys := slices.SortedFunc(maps.Keys(r.sources), func(a, b sourceKey) int { return compareSources(&a, &b) })
-	going := make(map[string]bool)
-	for _, key := range keys {
-		s := r.sources[key]
-		if !s.fresh || s.gone {
-			continue
+	var fresh []addrKey
+	for key, s := range r.sources {
+		if s.fresh && !s.gone {
+			fresh = append(fresh, key)
 		}
+	}
+	slices.SortFunc(fresh, addrKey.compare)
+	going := make(map[string]bool)
+	for _, key := range fresh {
+		s := r.sources[key]
 		s.fresh = s.settle(pane.Start)
 		if st := r.judge(key, s, pane); st != nil {
 			going[st.ledgerKey()] = true
@@ -144,13 +138,14 @@ func (r *ScanSlow) Detect(pane *Pane) []Finding {
 
 // take notes what a source's targets came to in a pane.
 func (r *ScanSlow) take(c *Contact, pane *Pane) {
-	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	key := c.key()
 	s := r.sources[key]
 	if s != nil && s.gone { // it comes back before its entry was deleted
-		*s = slowSource{targets: make(map[aggregate.Target]*slowTarget), first: c.First, stored: s.stored, changed: true}
+		*s = slowSource{tracked: tracked{changed: true, stored: s.stored}, targets: make(map[aggregate.Target]*slowTarget), first: c.First}
 	}
 	h, took := pane.Start/hour, false
-	for t, e := range inOrder(c.Targets) {
+	targets, _ := c.Targets.Exact() // in order: what a full table takes must not depend on chance
+	for t, e := range targets {
 		o := e.Outcome(t.Protocol)
 		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !pane.own(t.Addr) {
 			continue
@@ -205,20 +200,6 @@ func (s *slowSource) settle(start int64) (waiting bool) {
 	return waiting
 }
 
-// inOrder yields the targets of a set, at most 128 of them, by ascending address,
-// port and protocol: what a full table takes must not depend on a map's order.
-func inOrder(set *aggregate.Targets) iter.Seq2[aggregate.Target, aggregate.Evidence] {
-	evidence := make(map[aggregate.Target]aggregate.Evidence)
-	set.Each(func(t aggregate.Target, e aggregate.Evidence) { evidence[t] = e })
-	return func(yield func(aggregate.Target, aggregate.Evidence) bool) {
-		for _, t := range slices.SortedFunc(maps.Keys(evidence), func(a, b aggregate.Target) int { return compareTargets(&a, &b) }) {
-			if !yield(t, evidence[t]) {
-				return
-			}
-		}
-	}
-}
-
 // expire forgets what was contacted last more than a day ago, once an hour.
 func (r *ScanSlow) expire(start int64) {
 	h := start / hour
@@ -239,7 +220,7 @@ func (r *ScanSlow) expire(start int64) {
 	}
 }
 
-func (r *ScanSlow) drop(key sourceKey) {
+func (r *ScanSlow) drop(key addrKey) {
 	s := r.sources[key]
 	r.size -= len(s.targets)
 	if !s.stored {
@@ -256,7 +237,7 @@ func (r *ScanSlow) evict() {
 		return
 	}
 	type candidate struct {
-		key    sourceKey
+		key    addrKey
 		failed int
 	}
 	var all []candidate
@@ -270,10 +251,7 @@ func (r *ScanSlow) evict() {
 		all = append(all, candidate{key, n})
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
-		if a.failed != b.failed {
-			return a.failed - b.failed
-		}
-		return compareSources(&a.key, &b.key)
+		return cmp.Or(cmp.Compare(a.failed, b.failed), a.key.compare(b.key))
 	})
 	for _, c := range all {
 		if r.size <= r.cfg.Targets {
@@ -285,7 +263,7 @@ func (r *ScanSlow) evict() {
 }
 
 // judge tests a source's last day, or returns nil.
-func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
+func (r *ScanSlow) judge(key addrKey, s *slowSource, pane *Pane) *strike {
 	bound := math.Log(1 / r.cfg.Alpha)
 	bursts := s.bursts(r.fast, bound)
 	j := &judgement{exact: true, scale: 1, crossed: pane.Start}
@@ -312,7 +290,7 @@ func (r *ScanSlow) judge(key sourceKey, s *slowSource, pane *Pane) *strike {
 	if j.failed < r.cfg.MinFailed || j.score < bound {
 		return nil
 	}
-	slices.SortFunc(j.targets, func(a, b settled) int { return compareTargets(&a.Target, &b.Target) })
+	slices.SortFunc(j.targets, func(a, b settled) int { return compareTargets(a.Target, b.Target) })
 	e := &ScanEvidence{
 		Source: key.addr, Internal: true, Interface: printable(s.about.iface), Instance: printable(s.about.instance), Exact: true,
 		Failed: j.failed, Answered: j.answered, Rejected: j.rejected, SynOnly: j.synOnly,
@@ -376,103 +354,4 @@ func (s *slowSource) bursts(fast int, bound float64) map[int64]bool {
 		}
 	}
 	return bursts
-}
-
-func compareTargets(a, b *aggregate.Target) int {
-	if c := a.Addr.Compare(b.Addr); c != 0 {
-		return c
-	}
-	if a.Port != b.Port {
-		return int(a.Port) - int(b.Port)
-	}
-	return int(a.Protocol) - int(b.Protocol)
-}
-
-// slowEntry is the kind of a source's entry of state.
-const slowEntry = 's'
-
-// Changes puts the incidents and sources that changed.
-func (r *ScanSlow) Changes(put func(key, value []byte)) {
-	r.ledger.changes(put)
-	keys := slices.SortedFunc(maps.Keys(r.sources), func(a, b sourceKey) int { return compareSources(&a, &b) })
-	for _, key := range keys {
-		s := r.sources[key]
-		switch {
-		case s.gone:
-			put(key.entry(slowEntry), nil)
-			delete(r.sources, key)
-		case s.changed:
-			put(key.entry(slowEntry), s.encode())
-			s.changed, s.stored = false, true
-		}
-	}
-	if r.last != math.MinInt64 {
-		var e encoder
-		e.fixed(r.last)
-		put([]byte{lastEntry}, e)
-	}
-}
-
-func (s *slowSource) encode() []byte {
-	var e encoder
-	e.string(s.about.region)
-	e.string(s.about.iface)
-	e.string(s.about.instance)
-	e.int(s.records)
-	e.int(s.first)
-	e.int(s.last)
-	targets := slices.SortedFunc(maps.Keys(s.targets), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
-	e.uint(uint64(len(targets)))
-	for _, t := range targets {
-		have := s.targets[t]
-		e.target(t)
-		e.int(have.at)
-		e.int(have.seen)
-		e.bool(have.waits)
-		e.bool(have.answered)
-		e.bool(have.rejected)
-	}
-	return e
-}
-
-// Restore takes the state of an earlier run with the same Version.
-func (r *ScanSlow) Restore(next func() (key, value []byte, ok bool)) error {
-	for key, value, ok := next(); ok; key, value, ok = next() {
-		if err := r.restore(slices.Clone(key), slices.Clone(value)); err != nil {
-			return fmt.Errorf("restore %s: %w", r.Name(), err)
-		}
-	}
-	return nil
-}
-
-func (r *ScanSlow) restore(key, value []byte) error {
-	d := decoder{rest: value}
-	switch {
-	case len(key) > 0 && key[0] == incidentEntry:
-		return r.ledger.restore(key, value)
-	case len(key) > 0 && key[0] == lastEntry:
-		r.last = d.fixed()
-		return d.end("last pane")
-	case len(key) > 0 && key[0] == slowEntry:
-		k := decoder{rest: key[1:]}
-		at := sourceKey{account: k.string(), vpc: k.string(), addr: k.addr()}
-		if err := k.end("key"); err != nil {
-			return err
-		}
-		s := &slowSource{targets: make(map[aggregate.Target]*slowTarget), stored: true}
-		s.about = about{region: d.string(), iface: d.string(), instance: d.string()}
-		s.records, s.first, s.last = d.int(), d.int(), d.int()
-		for range d.number(slowTargets + 1) {
-			t := d.target()
-			s.targets[t] = &slowTarget{at: d.int(), seen: d.int(), waits: d.bool(), answered: d.bool(), rejected: d.bool()}
-			s.fresh = s.fresh || s.targets[t].waits
-			if d.broken {
-				break
-			}
-		}
-		r.sources[at] = s
-		r.size += len(s.targets)
-		return d.end("source")
-	}
-	return fmt.Errorf("entry %q: %w", key, errState)
 }

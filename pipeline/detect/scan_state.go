@@ -18,14 +18,6 @@ const (
 
 const visitFormat = 1
 
-func (k *sourceKey) entry(kind byte) encoder {
-	e := encoder{kind}
-	e.string(k.account)
-	e.string(k.vpc)
-	e.addr(k.addr)
-	return e
-}
-
 func (v *visit) entry() []byte {
 	e := v.source.key.entry(visitEntry)
 	e.fixed(v.start)
@@ -77,7 +69,7 @@ func (s *Scan) changedIncidents() []*source {
 			changed = append(changed, src)
 		}
 	}
-	slices.SortFunc(changed, func(a, b *source) int { return compareSources(&a.key, &b.key) })
+	slices.SortFunc(changed, func(a, b *source) int { return a.key.compare(b.key) })
 	return changed
 }
 
@@ -120,21 +112,22 @@ func decodeVisit(b []byte) (*visit, error) {
 // error the rule must not be used.
 func (s *Scan) Restore(next func() (key, value []byte, ok bool)) error {
 	type restored struct {
-		key sourceKey
+		key addrKey
 		*visit
 	}
 	var visits []restored
-	for key, value, ok := next(); ok; key, value, ok = next() {
-		k, v, err := s.restore(bytes.Clone(key), bytes.Clone(value))
-		if err != nil {
-			return fmt.Errorf("restore %s: %w", s.rule.name, err)
-		}
+	err := restoreEach(s.rule.name, next, func(key, value []byte) error {
+		k, v, err := s.restore(key, bytes.Clone(value))
 		if v != nil {
 			visits = append(visits, restored{k, v})
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	slices.SortFunc(visits, func(a, b restored) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), compareSources(&a.key, &b.key))
+		return cmp.Or(cmp.Compare(a.start, b.start), a.key.compare(b.key))
 	})
 	for _, v := range visits {
 		if n := len(s.buckets); n == 0 || s.buckets[n-1].start != v.start {
@@ -148,15 +141,15 @@ func (s *Scan) Restore(next func() (key, value []byte, ok bool)) error {
 }
 
 // restore reads one entry; visits are returned, to be added in order.
-func (s *Scan) restore(key, value []byte) (sourceKey, *visit, error) {
+func (s *Scan) restore(key, value []byte) (addrKey, *visit, error) {
 	d := decoder{rest: key}
 	kind := d.byte()
 	if kind == lastEntry {
 		v := decoder{rest: value}
 		s.last = v.fixed()
-		return sourceKey{}, nil, v.end("last pane")
+		return addrKey{}, nil, v.end("last pane")
 	}
-	k := sourceKey{account: d.string(), vpc: d.string(), addr: d.addr()}
+	k := d.addrKey()
 	switch kind {
 	case visitEntry:
 		start := d.fixed()
@@ -189,5 +182,5 @@ func (s *Scan) restore(key, value []byte) (sourceKey, *visit, error) {
 		s.incidents[k] = src
 		return k, nil, nil
 	}
-	return k, nil, fmt.Errorf("entry %q: %w", kind, errState)
+	return k, nil, unknownEntry(key)
 }

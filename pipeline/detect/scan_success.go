@@ -1,9 +1,9 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -36,13 +36,16 @@ const (
 	successHosts  = 128       // hosts, and ports, of a scanner that are remembered
 	// successTargets is how many targets of an hour are held: enough to decide.
 	successTargets = 256
+	successAlpha   = 1e-5 // as scan.internal's
 )
+
+var successBound = math.Log(1 / successAlpha)
 
 // ScanSuccess is the rule scan.success: a source that scanned within the last
 // day has a session with data: with a target that answered its scan, or, until an
 // hour after its last failure, on a host that it scanned or a port that it tried.
-// A target with which it had data before it scanned is none. A source of our own is reported for any port, one from outside only for a port of
-// administration.
+// A target with which it had data before it scanned is none. A source of our own
+// is reported for any port, one from outside only for a port of administration.
 //
 // A source scans when it fails at nine targets more than answer it within an
 // hour, as for scan.internal; outside sources are looked at from nine failures
@@ -51,13 +54,14 @@ type ScanSuccess struct {
 	cfg     ScanSuccessConfig
 	pane    int64
 	ledger  ledger
-	sources map[sourceKey]*scanner
-	evicted int64
-	found   []Finding
+	sources map[addrKey]*scanner
+	evictions
+	found []Finding
 }
 
 // scanner is a source that fails, and perhaps scans.
 type scanner struct {
+	tracked
 	targets  map[aggregate.Target]fate // of the last hour
 	since    int64                     // start of the pane in which it became a scanner, 0 before
 	seen     int64                     // the last pane with a failure
@@ -65,9 +69,6 @@ type scanner struct {
 	open     map[aggregate.Target]bool // that answered its scan, without data
 	known    map[aggregate.Target]bool // that had data before it scanned
 	internal bool
-	changed  bool
-	stored   bool
-	gone     bool
 }
 
 func newScanner(internal bool) *scanner {
@@ -87,7 +88,7 @@ type fate struct {
 // must be valid.
 func NewScanSuccess(cfg ScanSuccessConfig, pane time.Duration) *ScanSuccess {
 	seconds := int64(pane / time.Second)
-	return &ScanSuccess{cfg: cfg, pane: seconds, ledger: newLedger(seconds, quietPanes), sources: make(map[sourceKey]*scanner)}
+	return &ScanSuccess{cfg: cfg, pane: seconds, ledger: newLedger(seconds, quietPanes), sources: make(map[addrKey]*scanner)}
 }
 
 // Name returns "scan.success".
@@ -96,14 +97,6 @@ func (r *ScanSuccess) Name() string { return "scan.success" }
 // Version tells apart states that can't be read as one another's.
 func (r *ScanSuccess) Version() string {
 	return fmt.Sprintf("%s pane=%d min_failed=%d sources=%d", successVersion, r.pane, r.cfg.MinFailed, r.cfg.Sources)
-}
-
-// TakeEvicted returns how many sources were forgotten for want of room since the
-// last call.
-func (r *ScanSuccess) TakeEvicted() int64 {
-	n := r.evicted
-	r.evicted = 0
-	return n
 }
 
 // Detect looks for sessions of those who scanned, and for those who scan.
@@ -121,12 +114,7 @@ func (r *ScanSuccess) Detect(pane *Pane) []Finding {
 			}
 		}
 	}
-	slices.SortFunc(strikes, func(a, b *strike) int {
-		if x, y := a.ledgerKey(), b.ledgerKey(); x != y {
-			return cmpString(x, y)
-		}
-		return 0
-	})
+	slices.SortFunc(strikes, func(a, b *strike) int { return cmp.Compare(a.ledgerKey(), b.ledgerKey()) })
 	for _, st := range strikes {
 		r.found = r.ledger.strike(r.found, st)
 	}
@@ -136,19 +124,9 @@ func (r *ScanSuccess) Detect(pane *Pane) []Finding {
 	return r.found
 }
 
-func cmpString(a, b string) int {
-	if a < b {
-		return -1
-	}
-	if a > b {
-		return 1
-	}
-	return 0
-}
-
 // look takes one contact.
 func (r *ScanSuccess) look(c *Contact, pane *Pane) *strike {
-	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	key := c.key()
 	s := r.sources[key]
 	o := c.Targets.Tally()
 	failing := o.Failed + o.Pending
@@ -184,7 +162,8 @@ func (s *scanner) meet(c *Contact, pane *Pane) {
 			s.changed = true
 		}
 	}
-	for t, e := range inOrder(c.Targets) {
+	targets, _ := c.Targets.Exact() // in order: what a full table takes must not depend on chance
+	for t, e := range targets {
 		o := e.Outcome(t.Protocol)
 		have, known := s.targets[t]
 		if o != aggregate.Failed && o != aggregate.Pending && o != aggregate.Answered || !known && len(s.targets) >= successTargets {
@@ -218,7 +197,7 @@ func (s *scanner) scans(least int, now int64) bool {
 		}
 	}
 	for side := range 2 {
-		if failed[side] >= least && float64(failed[side]-answered[side])*scanWeight >= math.Log(1/1e-5) {
+		if failed[side] >= least && float64(failed[side]-answered[side])*scanWeight >= successBound {
 			return true
 		}
 	}
@@ -228,9 +207,10 @@ func (s *scanner) scans(least int, now int64) bool {
 // sessions notes what a contact's targets came to, and returns the session that
 // is news, if there is one. What a suspect, whose SYNs wait for answers, has data
 // with does not count as met before it scanned: when they fail it was a scan.
-func (r *ScanSuccess) sessions(key sourceKey, s *scanner, c *Contact, pane *Pane, suspect bool) *strike {
+func (r *ScanSuccess) sessions(key addrKey, s *scanner, c *Contact, pane *Pane, suspect bool) *strike {
 	var news []aggregate.Target
-	for t, e := range inOrder(c.Targets) {
+	targets, _ := c.Targets.Exact()
+	for t, e := range targets {
 		switch o := e.Outcome(t.Protocol); {
 		case o == aggregate.Failed || o == aggregate.Pending:
 			s.note(s.hosts, aggregate.Target{Addr: t.Addr})
@@ -275,41 +255,29 @@ func (r *ScanSuccess) expire(start int64) {
 	}
 }
 
-func (r *ScanSuccess) drop(key sourceKey) {
+func (r *ScanSuccess) drop(key addrKey) {
 	if s := r.sources[key]; s.stored {
-		*s = scanner{gone: true, stored: true} // Changes deletes it
+		*s = scanner{tracked: tracked{gone: true, stored: true}} // Changes deletes it
 		return
 	}
 	delete(r.sources, key)
 }
 
-// evict forgets the outside sources that failed longest ago while there are too
-// many. Sources of our own are as many as there are own addresses.
+// evict forgets the sources that failed longest ago while there are too many,
+// those from outside first.
 func (r *ScanSuccess) evict() {
 	if len(r.sources) <= r.cfg.Sources {
 		return
 	}
-	keys := make([]sourceKey, 0, len(r.sources))
+	keys := make([]addrKey, 0, len(r.sources))
 	for key, s := range r.sources {
 		if !s.gone {
 			keys = append(keys, key)
 		}
 	}
-	slices.SortFunc(keys, func(a, b sourceKey) int {
+	slices.SortFunc(keys, func(a, b addrKey) int {
 		x, y := r.sources[a], r.sources[b]
-		switch {
-		case x.internal != y.internal:
-			if y.internal {
-				return -1
-			}
-			return 1
-		case x.seen != y.seen:
-			if x.seen < y.seen {
-				return -1
-			}
-			return 1
-		}
-		return compareSources(&a, &b)
+		return cmp.Or(cmp.Compare(x.rank(), y.rank()), cmp.Compare(x.seen, y.seen), a.compare(b))
 	})
 	for _, key := range keys[:max(0, len(keys)-r.cfg.Sources)] {
 		r.evicted++
@@ -317,7 +285,15 @@ func (r *ScanSuccess) evict() {
 	}
 }
 
-func (r *ScanSuccess) finding(key sourceKey, s *scanner, c *Contact, t aggregate.Target, pane *Pane) *strike {
+// rank is 1 for a source of our own: it is forgotten after all others.
+func (s *scanner) rank() int {
+	if s.internal {
+		return 1
+	}
+	return 0
+}
+
+func (r *ScanSuccess) finding(key addrKey, s *scanner, c *Contact, t aggregate.Target, pane *Pane) *strike {
 	o := c.Targets.Tally()
 	hosts := 0
 	for h := range s.hosts {
@@ -330,7 +306,7 @@ func (r *ScanSuccess) finding(key sourceKey, s *scanner, c *Contact, t aggregate
 		Target: t.Addr, Protocol: t.Protocol, Shape: shapeOf(hosts, len(s.hosts)-hosts), Hosts: hosts, Ports: len(s.hosts) - hosts,
 		Failed: o.Failed + o.Pending, Answered: o.Answered, Exact: o.Exact, PortsAnswered: []uint16{t.Port},
 		WindowStart: s.since, WindowSeconds: pane.End - s.since, RuleWindowSeconds: successMemory,
-		Score: float64(r.cfg.MinFailed) * scanWeight, Threshold: math.Log(1 / 1e-5), MinFailed: r.cfg.MinFailed, Alpha: 1e-5,
+		Score: float64(r.cfg.MinFailed) * scanWeight, Threshold: successBound, MinFailed: r.cfg.MinFailed, Alpha: successAlpha,
 	}
 	who := "external source " + key.addr.String()
 	attacks := []Attack{{"TA0001", "Initial Access", "T1190", "Exploit Public-Facing Application"}}
@@ -360,88 +336,4 @@ func (r *ScanSuccess) finding(key sourceKey, s *scanner, c *Contact, t aggregate
 		}
 	}
 	return &strike{Finding: f, strength: 1, crossed: pane.Start}
-}
-
-// scannerEntry is the kind of a source's entry of state.
-const scannerEntry = 'c'
-
-// Changes puts the incidents and sources that changed.
-func (r *ScanSuccess) Changes(put func(key, value []byte)) {
-	r.ledger.changes(put)
-	keys := slices.SortedFunc(maps.Keys(r.sources), func(a, b sourceKey) int { return compareSources(&a, &b) })
-	for _, key := range keys {
-		s := r.sources[key]
-		switch {
-		case s.gone:
-			put(key.entry(scannerEntry), nil)
-			delete(r.sources, key)
-		case s.changed:
-			put(key.entry(scannerEntry), s.encode())
-			s.changed, s.stored = false, true
-		}
-	}
-}
-
-func (s *scanner) encode() []byte {
-	var e encoder
-	e.bool(s.internal)
-	e.int(s.since)
-	e.int(s.seen)
-	met := slices.SortedFunc(maps.Keys(s.targets), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
-	e.uint(uint64(len(met)))
-	for _, t := range met {
-		f := s.targets[t]
-		e.target(t)
-		e.int(f.pane)
-		e.int(f.waits)
-		e.bool(f.answered)
-		e.bool(f.own)
-	}
-	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known, s.open} {
-		targets := slices.SortedFunc(maps.Keys(set), func(a, b aggregate.Target) int { return compareTargets(&a, &b) })
-		e.uint(uint64(len(targets)))
-		for _, t := range targets {
-			e.target(t)
-		}
-	}
-	return e
-}
-
-// Restore takes the state of an earlier run with the same Version.
-func (r *ScanSuccess) Restore(next func() (key, value []byte, ok bool)) error {
-	for key, value, ok := next(); ok; key, value, ok = next() {
-		if err := r.restore(slices.Clone(key), slices.Clone(value)); err != nil {
-			return fmt.Errorf("restore %s: %w", r.Name(), err)
-		}
-	}
-	return nil
-}
-
-func (r *ScanSuccess) restore(key, value []byte) error {
-	if len(key) > 0 && key[0] == incidentEntry {
-		return r.ledger.restore(key, value)
-	}
-	if len(key) == 0 || key[0] != scannerEntry {
-		return fmt.Errorf("entry %q: %w", key, errState)
-	}
-	k := decoder{rest: key[1:]}
-	at := sourceKey{account: k.string(), vpc: k.string(), addr: k.addr()}
-	if err := k.end("key"); err != nil {
-		return err
-	}
-	d := decoder{rest: value}
-	s := newScanner(d.bool())
-	s.since, s.seen, s.stored = d.int(), d.int(), true
-	for range d.number(successTargets + 1) {
-		t := d.target()
-		s.targets[t] = fate{pane: d.int(), waits: d.int(), answered: d.bool(), own: d.bool()}
-	}
-	for _, set := range []map[aggregate.Target]bool{s.hosts, s.known, s.open} {
-		for range d.number(2*successHosts + 1) {
-			t := d.target()
-			set[t] = true
-		}
-	}
-	r.sources[at] = s
-	return d.end("source")
 }

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -10,7 +9,7 @@ import (
 
 // source is one initiator with what it did in the panes of the window.
 type source struct {
-	key      sourceKey
+	key      addrKey
 	visits   []*visit // by ascending start; no more panes than the window's and one
 	incident *incident
 
@@ -65,7 +64,7 @@ func (s *Scan) take(c *Contact, start int64) {
 	s.outcomes.Failed += int64(o.Failed)
 	s.outcomes.Answered += int64(o.Answered)
 	s.outcomes.Unknown += int64(o.Unknown)
-	key := sourceKey{orDash(c.Account), orDash(c.VPC), c.Source}
+	key := c.key()
 	if s.slight(&o) && (len(s.sources) == 0 || s.sources[key] == nil) {
 		return
 	}
@@ -128,7 +127,7 @@ func (v *visit) weigh(o *aggregate.Outcomes) {
 }
 
 // add puts a visit into its source and its bucket, which is the last one.
-func (s *Scan) add(key sourceKey, v *visit) {
+func (s *Scan) add(key addrKey, v *visit) {
 	src := s.sources[key]
 	if src == nil {
 		src = &source{key: key}
@@ -204,8 +203,4 @@ func (s *Scan) drop(v *visit) {
 			delete(s.sources, src.key)
 		}
 	}
-}
-
-func compareSources(a, b *sourceKey) int {
-	return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.vpc, b.vpc), a.addr.Compare(b.addr))
 }

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -157,10 +156,8 @@ func (in *ingress) decodePeaks(value []byte) error {
 // Restore takes the state of an earlier run with the same Version. After an
 // error the rule must not be used.
 func (s *Spike) Restore(next func() (key, value []byte, ok bool)) error {
-	for key, value, ok := next(); ok; key, value, ok = next() {
-		if err := s.restore(key, value); err != nil {
-			return fmt.Errorf("restore spike: %w", err)
-		}
+	if err := restoreEach(s.Name(), next, s.restore); err != nil {
+		return err
 	}
 	for _, in := range s.interfaces {
 		// Levels and peaks are put together the first time.
@@ -173,7 +170,7 @@ func (s *Spike) Restore(next func() (key, value []byte, ok bool)) error {
 }
 
 func (s *Spike) restore(key, value []byte) error {
-	d := decoder{rest: bytes.Clone(key)}
+	d := decoder{rest: key}
 	kind := d.byte()
 	k := Key{Account: d.string(), VPC: d.string(), Interface: d.string()}
 	if err := d.end("key"); err != nil {
@@ -203,5 +200,5 @@ func (s *Spike) restore(key, value []byte) error {
 		in.incident, in.incidentStored = i, true
 		return nil
 	}
-	return fmt.Errorf("entry %q: %w", kind, errState)
+	return unknownEntry(key)
 }

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -153,6 +154,10 @@ func (d *decoder) target() aggregate.Target {
 	}
 	t.Port, t.Protocol = uint16(d.number(math.MaxUint16+1)), d.byte()
 	return t
+}
+
+func compareTargets(a, b aggregate.Target) int {
+	return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol))
 }
 
 // end returns an error unless all was read and nothing was broken.
