@@ -76,7 +76,7 @@ func payloads(lines [][]byte, size int, cloudwatch bool) []Payload {
 			}
 			data = envelope.AppendCloudWatch(nil, "111122223333", "flow-logs", "eni-all", events)
 		}
-		all = append(all, Payload{Data: data, Arrival: time.Unix(1_700_001_000, 0)})
+		all = append(all, Payload{Data: data, Position: Position(""), Arrival: time.Unix(1_700_001_000, 0)})
 		lines = lines[n:]
 	}
 	return all

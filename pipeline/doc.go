@@ -111,8 +111,8 @@
 //
 // Of an external source that the scan rule does not hold yet, a pane with fewer
 // than 8 outcomes is forgotten. Most sources try one or two targets and are never
-// seen again; keeping them was most of the work. The thresholds of 100 a pane and
-// of internal sources stay exact.
+// seen again; keeping them was most of the work. A hundred failures in one pane,
+// and the thresholds of internal sources, stay exact.
 //
 // scan.external counts 100 failures in two panes and not in one: a scan that
 // takes four minutes is else split by the end of a pane and missed. Bursts of an
@@ -129,6 +129,11 @@
 // of the spike measures like the rest of that connection: at 60 s aggregation
 // most short downloads are a single record with tcp-flags 19.
 //
+// A payload carries a place, which becomes a position (a string) where a slice
+// ends: a Firehose endpoint or a queue of objects has all that it remembers in its
+// position, hundreds of kilobytes, and wrote them for each record. Deliveries are
+// remembered by package delivered.
+//
 // The checkpoint store is a set of entries changed by atomic deltas and has no
 // separate base: the file store is a B-tree and needs none. A store that does
 // (S3) can write one from its own entries.
@@ -144,6 +149,7 @@
 //	checkpoint  the committed state                        one contract, checked by checkpointtest
 //	source/...  one package per input                      one contract, checked by sourcetest
 //	simulate    labelled traffic
+//	evaluate    recall, false findings and delay against a truth
 //	summary     the exact totals of `analyze`
 //
 // Imports run one way: cmd may import all; pipeline imports the rooms above

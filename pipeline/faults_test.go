@@ -69,7 +69,7 @@ func TestNoPaneClosesBeforeEverySourceHasAnnouncedItsRoots(t *testing.T) {
 	go func() {
 		done <- p.Run(t.Context(), Input{Source: sa, Lateness: 15 * time.Minute}, Input{Source: sb, Lateness: 15 * time.Minute})
 	}()
-	b.send(Batch{Payloads: []Payload{{Data: []byte(at(T - 7200)), Position: "1"}}})
+	b.send(Batch{Payloads: []Payload{{Data: []byte(at(T - 7200)), Position: Position("1")}}})
 	close(b.batches)
 	close(a.batches)
 	if err := <-done; err != nil {
@@ -180,7 +180,7 @@ func TestStoppingWhileCommitsFail(t *testing.T) {
 	store.fail(errors.New("no space left on device"))
 	<-store.failed
 	<-store.failed
-	part.send(Batch{Payloads: []Payload{{Data: []byte(v2), Position: "2", Arrival: time.Unix(1_700_000_100, 0)}}})
+	part.send(Batch{Payloads: []Payload{{Data: []byte(v2), Position: Position("2"), Arrival: time.Unix(1_700_000_100, 0)}}})
 	b.stop()
 	if err := within(t, b.done); err == nil {
 		t.Error("a run whose last commit failed ends without an error")
@@ -267,7 +267,7 @@ func TestStoppingBeforeAllHaveRegistered(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx, Input{Source: sa}, Input{Source: sb}) }()
-	a.send(Batch{Payloads: []Payload{{Data: []byte(v2), Position: "1"}}})
+	a.send(Batch{Payloads: []Payload{{Data: []byte(v2), Position: Position("1")}}})
 	cancel()
 	if err := within(t, done); err != nil {
 		t.Fatal(err)
@@ -286,7 +286,7 @@ func TestASourceThatEndsWithoutRegisteringHoldsNothing(t *testing.T) {
 	sb := &funcSource{"b", func(ctx context.Context, h Host) error { return nil }}
 	done := make(chan error, 1)
 	go func() { done <- p.Run(t.Context(), Input{Source: sa}, Input{Source: sb}) }()
-	a.send(Batch{Payloads: []Payload{{Data: []byte(v2), Position: "1"}}})
+	a.send(Batch{Payloads: []Payload{{Data: []byte(v2), Position: Position("1")}}})
 	close(a.batches)
 	if err := within(t, done); err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ type front struct {
 	input     *Input
 	partition Partition
 	n         uint64 // of the last slice
-	position  Position
+	place     Place  // after the last payload
 	watermark aggregate.Watermark
 
 	decoder  *envelope.Decoder
@@ -68,7 +68,7 @@ type front struct {
 func newFront(p *Pipeline, in *Input, part Partition, from *partition) (*front, error) {
 	f := &front{
 		p: p, input: in, partition: part,
-		n: from.Slice, position: from.Position,
+		n: from.Slice, place: from.Position,
 		watermark: aggregate.NewWatermark(int64(in.Lateness/time.Second), p.plan.Pane, from.Watermark, from.Beyond),
 		decoder:   envelope.NewDecoder(envelope.Limits{}),
 		parser:    flowlog.NewParser(in.Formats),
@@ -164,7 +164,7 @@ func (f *front) payload(p *Payload) {
 	if err := f.decoder.Err(); err != nil {
 		f.malformed(flowlog.ReasonPayload, nil, err)
 	}
-	f.position = p.Position
+	f.place = p.Position
 }
 
 // line takes one line with the timestamp of its envelope in Unix milliseconds,
@@ -274,7 +274,7 @@ func (f *front) cut(ctx context.Context, ended bool) error {
 		return nil
 	}
 	s := &slice{
-		partition: f.partition.ID(), n: f.n + 1, position: f.position,
+		partition: f.partition.ID(), n: f.n + 1, position: f.place.Position(),
 		watermark: f.watermark.At(), beyond: f.watermark.Beyond(), header: f.parser.Header(),
 		ended: ended, partial: f.folder.Partial,
 	}

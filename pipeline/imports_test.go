@@ -45,11 +45,13 @@ var rooms = map[string][]string{
 	"pipeline/simulate":   {"pipeline/flowlog", "pipeline/envelope"},
 	"pipeline/evaluate":   {"pipeline/detect", "pipeline/simulate"},
 	"pipeline/summary":    {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
-	"pipeline/source/":    {"pipeline", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/sourcetest"},
+	"pipeline/source/":    {"pipeline", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
 	// An object is cut into payloads as a file is.
-	"pipeline/source/s3":         {"pipeline", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/file", "pipeline/source/sourcetest"},
-	"pipeline/source/sourcetest": {"pipeline"},
-	"sinks":                      {"pipeline/detect", "pipeline/aggregate"},
+	"pipeline/source/s3":            {"pipeline", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/file", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
+	"pipeline/source/delivered":     {"pipeline"},
+	"pipeline/source/sharedmetrics": {},
+	"pipeline/source/sourcetest":    {"pipeline"},
+	"sinks":                         {"pipeline/detect", "pipeline/aggregate"},
 	// The metrics and the page show the value that the pipeline publishes
 	// after each commit.
 	"sinks/prometheus": {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},

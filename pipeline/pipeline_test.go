@@ -295,7 +295,7 @@ func TestAPartitionFarAheadWaitsForTheOthers(t *testing.T) {
 	behind.feed("1", 1_700_000_100, v2)
 	ahead.feed("1", 1_700_000_100, v2)
 	ahead.send(Batch{Payloads: []Payload{{
-		Data: []byte(strings.ReplaceAll(v2, "17000000", "17000090")), Position: "2", Arrival: time.Unix(1_700_010_000, 0),
+		Data: []byte(strings.ReplaceAll(v2, "17000000", "17000090")), Position: Position("2"), Arrival: time.Unix(1_700_010_000, 0),
 	}}})
 	sent := make(chan struct{})
 	go func() { ahead.send(Batch{}); ahead.send(Batch{}); close(sent) }()

@@ -11,6 +11,14 @@ import (
 // back. The empty Position is "nothing read, nothing resolved".
 type Position string
 
+// Position returns p: a position is a place.
+func (p Position) Position() Position { return p }
+
+// Place is where a payload ends. Its position is asked for where a slice ends
+// there, which few do: a source whose positions are long puts no others into
+// words. A place does not change.
+type Place interface{ Position() Position }
+
 // Positions maps partition IDs to positions.
 type Positions map[string]Position
 
@@ -113,6 +121,6 @@ type Batch struct {
 // positions and slices.
 type Payload struct {
 	Data     []byte
-	Position Position
+	Position Place     // after it
 	Arrival  time.Time // when the source got it; zero when it can't be known
 }

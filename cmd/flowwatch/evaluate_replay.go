@@ -91,7 +91,7 @@ func (r *replay) Next(ctx context.Context) (pipeline.Batch, error) {
 		for _, l := range b.Lines {
 			text = append(append(text, l.Text...), '\n')
 		}
-		r.batch = append(r.batch, pipeline.Payload{Data: text, Position: "-", Arrival: b.At})
+		r.batch = append(r.batch, pipeline.Payload{Data: text, Position: pipeline.Position("-"), Arrival: b.At})
 		r.now.Store(max(r.now.Load(), b.At.UnixNano()))
 		r.arrived.take(b)
 		r.pending = r.pending[1:]

@@ -48,7 +48,7 @@ func (s *source) Next(context.Context) (pipeline.Batch, error) {
 	s.batch = s.batch[:0]
 	for _, b := range s.Generator.Next().Batches {
 		s.packer.Envelopes(&b, func(data []byte) {
-			s.batch = append(s.batch, pipeline.Payload{Data: data, Position: "x", Arrival: b.At})
+			s.batch = append(s.batch, pipeline.Payload{Data: data, Position: pipeline.Position("x"), Arrival: b.At})
 		})
 	}
 	return pipeline.Batch{Payloads: s.batch}, nil

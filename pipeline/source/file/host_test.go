@@ -119,7 +119,7 @@ func (h *fakeHost) fold(id string, p pipeline.Payload) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.text[id] = append(h.text[id], p.Data...)
-	h.positions[id] = append(h.positions[id], p.Position)
+	h.positions[id] = append(h.positions[id], p.Position.Position())
 	for line := range bytes.Lines(p.Data) {
 		if fields := strings.Fields(string(line)); len(fields) >= 2 {
 			if end, err := strconv.ParseInt(fields[1], 10, 64); err == nil {

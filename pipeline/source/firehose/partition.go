@@ -6,8 +6,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/source/delivered"
 )
+
+// requests are remembered by the hash of their ID, with the number of records
+// that were delivered. Firehose repeats one for two hours at the most.
+var requests = delivered.Kind{Prefix: "fh2:", Keep: 3 * time.Hour}
+
+func hashID(id string) uint64 { return xxhash.Sum64String(id) }
 
 const (
 	wait = time.Second // that Next waits for a request
@@ -33,7 +42,7 @@ type partition struct {
 	early func(int)     // counts IDs forgotten before their time
 
 	mu      sync.Mutex // guards everything below
-	memory  memory
+	memory  *delivered.Memory
 	pending map[uint64]*request // not committed, by hash
 	current *request            // whose payloads the pipeline holds
 	last    time.Time           // when something came
@@ -70,35 +79,34 @@ func (p *partition) deliver(r *request) pipeline.Batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.current, p.last = r, p.now()
-	p.early(p.memory.forget(p.last))
-	from := uint32(0)
-	e := p.memory.find(r.hash)
-	if e == nil {
-		p.memory.entries = append(p.memory.entries, entry{id: r.hash, at: p.last.Unix()})
-		e = &p.memory.entries[len(p.memory.entries)-1]
-	} else {
-		from = min(e.done, uint32(len(r.records)))
+	p.early(p.memory.Forget(p.last))
+	from, known := p.memory.Done(r.hash) // records
+	rest := r.records
+	switch {
+	case known && from == delivered.Whole:
+		rest = nil
+	case known:
+		rest = rest[min(from, int64(len(rest))):]
 	}
-	batch := pipeline.Batch{Urgent: true}
-	rest := r.records[from:]
 	if len(rest) == 0 { // an empty request has to be remembered, too
 		rest = [][]byte{nil}
 	}
+	batch := pipeline.Batch{Urgent: true, Payloads: make([]pipeline.Payload, len(rest))}
 	for i, data := range rest {
-		p.memory.seq++
-		e.done = from + uint32(i) + 1
+		done := from + int64(i) + 1
 		if i == len(rest)-1 {
-			e.done = whole
+			done = delivered.Whole
 		}
-		batch.Payloads = append(batch.Payloads, pipeline.Payload{Data: data, Position: p.memory.position(), Arrival: r.arrival})
+		p.memory.Set(r.hash, p.last, done)
+		batch.Payloads[i] = pipeline.Payload{Data: data, Position: p.memory.Place(), Arrival: r.arrival}
 	}
-	r.seq = p.memory.seq
+	r.seq = p.memory.Seq()
 	return batch
 }
 
 // Committed answers the requests that p holds whole.
 func (p *partition) Committed(position pipeline.Position) {
-	seq, err := seqOf(position)
+	seq, err := requests.Seq(position)
 	if err != nil {
 		return // the position of before the first request
 	}
@@ -120,8 +128,8 @@ func (p *partition) accept(hash uint64) (*request, bool) {
 	if r := p.pending[hash]; r != nil {
 		return r, false
 	}
-	e := p.memory.find(hash)
-	return nil, e != nil && e.done == whole
+	done, known := p.memory.Done(hash)
+	return nil, known && done == delivered.Whole
 }
 
 // enqueue takes a new request, whose body has a slot; when another of its ID

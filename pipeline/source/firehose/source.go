@@ -96,10 +96,10 @@ func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
 	p := s.partition
 	p.now, p.last = host.Now, host.Now()
 	var err error
-	if p.memory, err = parsePosition(host.Resume(s.Name())[p.id].Position); err != nil {
+	if p.memory, err = requests.Memory(host.Resume(s.Name())[p.id].Position); err != nil {
 		return fmt.Errorf("resume %s: %w", s.Name(), err)
 	}
-	if err := host.Register(ctx, []pipeline.Start{{ID: p.id, At: p.memory.position()}}); err != nil {
+	if err := host.Register(ctx, []pipeline.Start{{ID: p.id, At: p.memory.Place().Position()}}); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -251,7 +251,7 @@ func TestNothingLostAndNothingTwice(t *testing.T) {
 		var merged []pipeline.Payload // and not committed
 		var p *partition
 		start := func() {
-			memory, err := parsePosition(committed)
+			memory, err := requests.Memory(committed)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -296,7 +296,7 @@ func TestNothingLostAndNothingTwice(t *testing.T) {
 					counted[string(m.Data)]++
 				}
 			}
-			committed, merged = merged[n-1].Position, merged[n:]
+			committed, merged = merged[n-1].Position.Position(), merged[n:]
 			p.Committed(committed)
 		}
 		start()
@@ -324,36 +324,6 @@ func TestNothingLostAndNothingTwice(t *testing.T) {
 					t.Fatalf("record %d of request %d was counted %d times", k, i, got)
 				}
 			}
-		}
-	})
-}
-
-func TestMemoryForgets(t *testing.T) {
-	now := time.Unix(1700000000, 0)
-	m := memory{entries: []entry{{id: 1, at: now.Add(-remembered - time.Second).Unix()}, {id: 2, at: now.Add(-remembered).Unix()}}}
-	if early := m.forget(now); early != 0 || m.find(1) != nil || m.find(2) == nil {
-		t.Errorf("got %d forgotten early, %v left", early, m.entries)
-	}
-	m.entries = make([]entry, maxRemembered+3)
-	for i := range m.entries {
-		m.entries[i] = entry{id: uint64(i), at: now.Unix()}
-	}
-	if early := m.forget(now); early != 3 || m.find(2) != nil || m.find(3) == nil {
-		t.Errorf("got %d forgotten early, want 3", early)
-	}
-}
-
-func FuzzBody(f *testing.F) {
-	f.Add(bodyOf("r", []byte("one"), nil))
-	f.Add([]byte(`{"records":[{"data":""}],"requestId":1}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		id, records, err := readBody(bytes.NewReader(body))
-		if err != nil {
-			return
-		}
-		again, same, err := readBody(bytes.NewReader(bodyOf(id, records...)))
-		if err != nil || again != id || len(same) != len(records) {
-			t.Errorf("read %q and %d records, wrote and read %q and %d: %v", id, len(records), again, len(same), err)
 		}
 	})
 }

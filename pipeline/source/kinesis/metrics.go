@@ -1,9 +1,9 @@
 package kinesis
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowwatch/flowwatch/pipeline/source/sharedmetrics"
 )
 
 // metrics of the process, shared by all Kinesis sources that register at the
@@ -35,67 +35,50 @@ type counters struct {
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	var errs [10]error
+	set := sharedmetrics.At(registerer)
 	m := &metrics{
-		lag: register(registerer, &errs[0], prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		lag: sharedmetrics.Register(set, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowwatch_source_lag_seconds",
 			Help: "How far the last read of a partition was behind its newest record.",
 		}, []string{"partition"})),
-		reads: register(registerer, &errs[1], prometheus.NewCounterVec(prometheus.CounterOpts{
+		reads: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_reads_total",
 			Help: "Reads of a source by outcome: records, empty, throttled, failed, expired (iterator). An event of enhanced fan-out is a read.",
 		}, []string{"source", "outcome"})),
-		renewals: register(registerer, &errs[2], prometheus.NewCounterVec(prometheus.CounterOpts{
+		renewals: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_iterator_renewals_total",
 			Help: "Shard iterators that were replaced, because they had expired or were about to.",
 		}, []string{"source"})),
-		expiredShards: register(registerer, &errs[3], prometheus.NewCounterVec(prometheus.CounterOpts{
+		expiredShards: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_expired_shards_total",
 			Help: "Shards that retention removed before they were read to their end.",
 		}, []string{"source"})),
-		unpacked: register(registerer, &errs[4], prometheus.NewCounterVec(prometheus.CounterOpts{
+		unpacked: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_aggregates_total",
 			Help: "KPL aggregates by outcome: unpacked, corrupt; and foreign: user records left out, as their explicit hash key belongs to another shard.",
 		}, []string{"source", "outcome"})),
-		repeated: register(registerer, &errs[5], prometheus.NewCounterVec(prometheus.CounterOpts{
+		repeated: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_repeated_records_total",
 			Help: "Records that the service delivered again under a sequence number that had been read.",
 		}, []string{"source"})),
-		retentionLeft: register(registerer, &errs[6], prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		retentionLeft: sharedmetrics.Register(set, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowwatch_source_retention_left_seconds",
 			Help: "What is left until the records of a partition that wait to be read begin to expire: the stream's retention less the lag.",
 		}, []string{"partition"})),
-		fanOut: register(registerer, &errs[7], prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		fanOut: sharedmetrics.Register(set, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowwatch_source_fan_out",
 			Help: "How a shard is read: 1 by enhanced fan-out, 0 by polling.",
 		}, []string{"partition"})),
-		subscriptions: register(registerer, &errs[8], prometheus.NewCounterVec(prometheus.CounterOpts{
+		subscriptions: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_subscriptions_total",
 			Help: "Subscriptions to a shard (enhanced fan-out) by outcome: opened, in_use, throttled, failed, denied.",
 		}, []string{"source", "outcome"})),
-		ends: register(registerer, &errs[9], prometheus.NewCounterVec(prometheus.CounterOpts{
+		ends: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_source_subscription_ends_total",
 			Help: "Subscriptions to a shard that ended before the shard: expired (after five minutes), broken, silent (no heartbeat).",
 		}, []string{"source", "reason"})),
 	}
-	return m, errors.Join(errs[:]...)
-}
-
-// register registers a collector, or finds the one that another source of the
-// same kind registered before.
-func register[C prometheus.Collector](registerer prometheus.Registerer, failed *error, c C) C {
-	if registerer == nil {
-		return c
-	}
-	err := registerer.Register(c)
-	var before prometheus.AlreadyRegisteredError
-	if errors.As(err, &before) {
-		if same, ok := before.ExistingCollector.(C); ok {
-			return same
-		}
-	}
-	*failed = err
-	return c
+	return m, set.Err()
 }
 
 func (m *metrics) of(source string) counters {

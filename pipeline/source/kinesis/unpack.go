@@ -2,7 +2,6 @@ package kinesis
 
 import (
 	"cmp"
-	"math/big"
 	"strconv"
 	"strings"
 
@@ -39,7 +38,7 @@ func (s *shard) unpack(record *types.Record) {
 		}
 	}
 	s.payloads = append(s.payloads, pipeline.Payload{
-		Data: record.Data, Position: s.position, Arrival: aws.ToTime(record.ApproximateArrivalTimestamp),
+		Data: record.Data, Position: (*sequencePlace)(record.SequenceNumber), Arrival: aws.ToTime(record.ApproximateArrivalTimestamp),
 	})
 }
 
@@ -64,11 +63,11 @@ func (s *shard) unpackAggregate(record *types.Record, sequence string, from int)
 			continue
 		}
 		s.payloads = append(s.payloads, pipeline.Payload{
-			Data: user.Data, Position: subsequencePosition(sequence, i), Arrival: aws.ToTime(record.ApproximateArrivalTimestamp),
+			Data: user.Data, Position: subsequencePlace{sequence, i}, Arrival: aws.ToTime(record.ApproximateArrivalTimestamp),
 		})
 	}
 	if len(s.payloads) > before {
-		s.payloads[len(s.payloads)-1].Position = s.position
+		s.payloads[len(s.payloads)-1].Position = (*sequencePlace)(record.SequenceNumber)
 	}
 	return true
 }
@@ -79,14 +78,16 @@ func compareSequences(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// hashRange is what a shard holds of the hash keys, both ends included.
-type hashRange struct{ first, last *big.Int }
+// hashRange is what a shard holds of the hash keys, both ends included: numbers
+// that are written and ordered as sequence numbers are.
+type hashRange struct{ first, last string }
 
-// contains is true for what is no number: such a key can't be judged, and is kept.
+// contains is true for what is no such number: it can't be judged, and is kept.
 func (h hashRange) contains(key string) bool {
-	n, ok := new(big.Int).SetString(key, 10)
-	return !ok || n.Cmp(h.first) >= 0 && n.Cmp(h.last) <= 0
+	return !isHashKey(key) || compareSequences(key, h.first) >= 0 && compareSequences(key, h.last) <= 0
 }
+
+func isHashKey(text string) bool { return isSequence(text) && (text == "0" || text[0] != '0') }
 
 // setHashRange takes note of a shard's range; of none, or one that is no pair of
 // numbers, nothing is noted.
@@ -94,10 +95,9 @@ func (s *Source) setHashRange(id string, r *types.HashKeyRange) {
 	if r == nil {
 		return
 	}
-	first, ok1 := new(big.Int).SetString(aws.ToString(r.StartingHashKey), 10)
-	last, ok2 := new(big.Int).SetString(aws.ToString(r.EndingHashKey), 10)
-	if ok1 && ok2 {
-		s.hashRanges.Store(id, hashRange{first, last})
+	h := hashRange{aws.ToString(r.StartingHashKey), aws.ToString(r.EndingHashKey)}
+	if isHashKey(h.first) && isHashKey(h.last) {
+		s.hashRanges.Store(id, h)
 	}
 }
 
@@ -109,8 +109,23 @@ func (s *Source) hashRangeOf(id string) (hashRange, bool) {
 	return found.(hashRange), true //nolint:forcetypeassert // nothing else is stored
 }
 
-func subsequencePosition(sequence string, sub int) pipeline.Position {
-	return pipeline.Position(sequencePrefix + sequence + "." + strconv.Itoa(sub))
+// sequencePlace is behind the record of a sequence number; a pointer to it costs
+// no allocation a record.
+type sequencePlace string
+
+func (p *sequencePlace) Position() pipeline.Position {
+	return sequencePosition(aws.ToString((*string)(p)))
+}
+
+// subsequencePlace is behind user record sub of the aggregate of a sequence
+// number.
+type subsequencePlace struct {
+	sequence string
+	sub      int
+}
+
+func (p subsequencePlace) Position() pipeline.Position {
+	return pipeline.Position(sequencePrefix + p.sequence + "." + strconv.Itoa(p.sub))
 }
 
 // sequenceOf takes a seq: position apart; sequence is empty for any other. With

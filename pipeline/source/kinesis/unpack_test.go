@@ -77,7 +77,7 @@ func TestUnpack(t *testing.T) {
 			shard.unpack(&c.records[i])
 		}
 		for _, p := range shard.payloads {
-			got = append(got, string(p.Data)+" "+string(p.Position))
+			got = append(got, string(p.Data)+" "+string(p.Position.Position()))
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" || shard.position != c.at {
 			t.Errorf("%s: at %s, want %s; payloads (-want +got):\n%s", c.name, shard.position, c.at, diff)
@@ -86,6 +86,19 @@ func TestUnpack(t *testing.T) {
 			testutil.ToFloat64(source.counters.foreign), testutil.ToFloat64(source.counters.repeated)}
 		if counted != c.counts {
 			t.Errorf("%s: counted %+v, want %+v", c.name, counted, c.counts)
+		}
+	}
+}
+
+func TestHashRanges(t *testing.T) {
+	half := hashRange{"0", "170141183460469231731687303715884105727"}
+	for key, want := range map[string]bool{
+		"0": true, "9": true, "170141183460469231731687303715884105727": true, "170141183460469231731687303715884105728": false,
+		"340282366920938463463374607431768211455": false,
+		"": true, "a key": true, "-1": true, "0170141183460469231731687303715884105728": true, // can't be judged
+	} {
+		if got := half.contains(key); got != want {
+			t.Errorf("%q is in the lower half: %t, want %t", key, got, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -25,8 +26,9 @@ type API interface {
 	// Hide sets for how many seconds from now a message stays invisible.
 	Hide(ctx context.Context, receipt string, seconds int32) error
 	Delete(ctx context.Context, receipt string) error
-	// Open reads an object as it was announced: another etag is an error.
-	Open(ctx context.Context, o object) (io.ReadCloser, error)
+	// Open reads an object as it was announced, written at a time: another etag
+	// is an error.
+	Open(ctx context.Context, o object) (body io.ReadCloser, written time.Time, err error)
 }
 
 type client struct {
@@ -88,14 +90,14 @@ func (c *client) Delete(ctx context.Context, receipt string) error {
 	return err
 }
 
-func (c *client) Open(ctx context.Context, o object) (io.ReadCloser, error) {
+func (c *client) Open(ctx context.Context, o object) (io.ReadCloser, time.Time, error) {
 	in := &s3.GetObjectInput{Bucket: &o.Bucket, Key: &o.Key}
 	if etag := strings.Trim(o.ETag, `"`); etag != "" {
 		in.IfMatch = aws.String(`"` + etag + `"`)
 	}
 	out, err := c.s3.GetObject(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	return out.Body, nil
+	return out.Body, aws.ToTime(out.LastModified), nil
 }

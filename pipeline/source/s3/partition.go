@@ -7,19 +7,35 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/source/delivered"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 )
+
+// objects are remembered by the hash of bucket, key and etag, with the offset
+// in uncompressed bytes that was delivered. A queue keeps messages for two
+// weeks at the most.
+var objects = delivered.Kind{Prefix: "s32:", Keep: 14 * 24 * time.Hour}
+
+func (o object) hash() uint64 {
+	return xxhash.Sum64String(o.Bucket + "\x00" + o.Key + "\x00" + strings.Trim(o.ETag, `"`))
+}
 
 const (
 	wait  = time.Second      // that Next waits for a message
 	quiet = 15 * time.Minute // without messages, until the queue counts as idle
+	// unanswered is how long the queue may not answer until nothing is known of
+	// it any more; it answers every 20 s.
+	unanswered = time.Minute
 	// maxParquet bounds a Parquet object, which is kept in a temporary file
 	// while it is read.
 	maxParquet = 1 << 30
@@ -43,7 +59,8 @@ type partition struct {
 	metrics  *metrics
 	chunk    int // bytes of a payload, about
 	incoming chan *delivery
-	memory   memory
+	answered atomic.Int64 // Unix nanoseconds of the last answer to receive, on the real clock
+	memory   *delivered.Memory
 	last     time.Time // when a message came
 	at       *delivery
 	reading  *reading
@@ -60,17 +77,18 @@ type partition struct {
 
 // reading is an object that is being read.
 type reading struct {
-	object object
-	hash   uint64
-	from   int64 // uncompressed bytes that were committed before
-	body   io.Closer
-	temp   *os.File
-	reader *file.Reader
-	header []byte // the first line, to go before what is read from the middle
-	before int64
-	chunk  []byte // read and not delivered
-	after  int64  // offset after it
-	given  []byte // the buffer of what was delivered last
+	object  object
+	hash    uint64
+	from    int64 // uncompressed bytes that were committed before
+	written time.Time
+	body    io.Closer
+	temp    *os.File
+	reader  *file.Reader
+	header  []byte // the first line, to go before what is read from the middle
+	before  int64
+	chunk   []byte // read and not delivered
+	after   int64  // offset after it
+	given   []byte // the buffer of what was delivered last
 }
 
 func (p *partition) ID() string { return p.id }
@@ -106,11 +124,20 @@ func (p *partition) Next(ctx context.Context) (pipeline.Batch, error) {
 		case p.at = <-p.incoming:
 			timer.Stop()
 			p.last = p.now()
-			p.metrics.forgotten.Add(float64(p.memory.forget(p.last)))
+			p.metrics.forgotten.Add(float64(p.memory.Forget(p.last)))
 		case <-timer.C:
-			return pipeline.Batch{Idle: p.now().Sub(p.last) >= quiet}, nil
+			return p.nothing(), nil
 		}
 	}
+}
+
+// nothing says why there is no message: none was announced, or none came
+// because the queue could not be asked.
+func (p *partition) nothing() pipeline.Batch {
+	if unread := time.Since(time.Unix(0, p.answered.Load())); unread >= unanswered {
+		return pipeline.Batch{Unread: "no answer from SQS for " + unread.Round(time.Second).String()}
+	}
+	return pipeline.Batch{Idle: p.now().Sub(p.last) >= quiet}
 }
 
 // open goes to the next object of the message that is not known, or finishes
@@ -125,13 +152,12 @@ func (p *partition) open(ctx context.Context) {
 	o := d.objects[0]
 	d.objects = d.objects[1:]
 	r := &reading{object: o, hash: o.hash()}
-	if e := p.memory.find(r.hash); e != nil {
-		if e.off == whole {
-			p.metrics.objects.WithLabelValues("repeated").Inc()
-			return
-		}
-		r.from = e.off
+	off, _ := p.memory.Done(r.hash)
+	if off == delivered.Whole {
+		p.metrics.objects.WithLabelValues("repeated").Inc()
+		return
 	}
+	r.from = off
 	p.reading = r
 	if err := r.start(ctx, p.api); err != nil && ctx.Err() == nil {
 		p.fail(err)
@@ -140,11 +166,11 @@ func (p *partition) open(ctx context.Context) {
 
 // start opens an object.
 func (r *reading) start(ctx context.Context, api API) error {
-	body, err := api.Open(ctx, r.object)
+	body, written, err := api.Open(ctx, r.object)
 	if err != nil {
 		return err
 	}
-	r.body = body
+	r.body, r.written = body, written
 	buffered := bufio.NewReaderSize(body, 64<<10)
 	magic, err := buffered.Peek(4)
 	if err != nil && err != io.EOF {
@@ -200,18 +226,18 @@ func (p *partition) read(ctx context.Context) (payload pipeline.Payload, ok bool
 		case err == io.EOF:
 			p.metrics.objects.WithLabelValues("read").Inc()
 			delete(p.failing, r.hash)
-			p.memory.set(r.hash, p.now(), whole)
+			p.memory.Set(r.hash, p.now(), delivered.Whole)
 			p.reading = nil
 			r.close()
-			return pipeline.Payload{Data: r.chunk, Position: p.memory.position()}, true, nil
+			return pipeline.Payload{Data: r.chunk, Position: p.memory.Place(), Arrival: r.written}, true, nil
 		case err != nil:
 			data, off := r.chunk, r.after
 			p.fail(err)
 			if data == nil {
 				return pipeline.Payload{}, false, nil
 			}
-			p.memory.set(r.hash, p.now(), off)
-			return pipeline.Payload{Data: data, Position: p.memory.position()}, true, nil
+			p.memory.Set(r.hash, p.now(), off)
+			return pipeline.Payload{Data: data, Position: p.memory.Place(), Arrival: r.written}, true, nil
 		}
 		if before == 0 && r.from > 0 {
 			r.header = headerOf(chunk)
@@ -227,8 +253,8 @@ func (p *partition) read(ctx context.Context) (payload pipeline.Payload, ok bool
 		if data == nil {
 			continue
 		}
-		p.memory.set(r.hash, p.now(), off)
-		return pipeline.Payload{Data: data, Position: p.memory.position()}, true, nil
+		p.memory.Set(r.hash, p.now(), off)
+		return pipeline.Payload{Data: data, Position: p.memory.Place(), Arrival: r.written}, true, nil
 	}
 }
 
@@ -251,7 +277,7 @@ func (p *partition) fail(err error) {
 	r.close()
 	p.at.failed = true
 	if !p.failing[r.hash] {
-		if len(p.failing) >= maxRemembered {
+		if len(p.failing) >= delivered.Max {
 			clear(p.failing)
 		}
 		p.failing[r.hash] = true
@@ -265,7 +291,7 @@ func (p *partition) fail(err error) {
 func (p *partition) finish(d *delivery) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d.seq = p.memory.seq
+	d.seq = p.memory.Seq()
 	switch {
 	case d.failed:
 		p.releases = append(p.releases, d.receipt)
@@ -281,7 +307,7 @@ func (p *partition) finish(d *delivery) {
 
 // Committed lets the messages be deleted that position holds whole.
 func (p *partition) Committed(position pipeline.Position) {
-	seq, err := seqOf(position)
+	seq, err := objects.Seq(position)
 	if err != nil {
 		return
 	}

@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -63,16 +65,13 @@ func (s *Source) Name() string { return "s3:" + s.cfg.queue() }
 
 // Run reads until ctx ends; then it returns nil.
 func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
-	p := &partition{
-		id: s.Name() + "/objects", api: s.api, log: s.log, now: host.Now, metrics: s.metrics, chunk: s.chunk, last: host.Now(),
-		incoming: make(chan *delivery), failing: map[uint64]bool{}, held: map[string]bool{}, signal: make(chan struct{}, 1),
-	}
+	p := s.partition(host.Now)
 	var err error
-	if p.memory, err = parsePosition(host.Resume(s.Name())[p.id].Position); err != nil {
+	if p.memory, err = objects.Memory(host.Resume(s.Name())[p.id].Position); err != nil {
 		return fmt.Errorf("resume %s: %w", s.Name(), err)
 	}
-	p.committed = p.memory.seq
-	if err := host.Register(ctx, []pipeline.Start{{ID: p.id, At: p.memory.position(), Pull: true}}); err != nil {
+	p.committed = p.memory.Seq()
+	if err := host.Register(ctx, []pipeline.Start{{ID: p.id, At: p.memory.Place().Position(), Pull: true}}); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -96,6 +95,16 @@ func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
 	return err
 }
 
+// partition returns the queue without what is remembered of it.
+func (s *Source) partition(now func() time.Time) *partition {
+	p := &partition{
+		id: s.Name() + "/objects", api: s.api, log: s.log, now: now, metrics: s.metrics, chunk: s.chunk, last: now(),
+		incoming: make(chan *delivery), failing: map[uint64]bool{}, held: map[string]bool{}, signal: make(chan struct{}, 1),
+	}
+	p.answered.Store(time.Now().UnixNano())
+	return p
+}
+
 // receive hands messages to the partition, one ahead of what it reads.
 func (s *Source) receive(ctx context.Context, p *partition) error {
 	pause := backoff.NewExponentialBackOff()
@@ -113,6 +122,7 @@ func (s *Source) receive(ctx context.Context, p *partition) error {
 			}
 			continue
 		}
+		p.answered.Store(time.Now().UnixNano())
 		pause.Reset()
 		for _, m := range messages {
 			d := &delivery{receipt: m.Receipt}
@@ -150,31 +160,28 @@ func (s *Source) settle(ctx context.Context, p *partition) error {
 		p.mu.Lock()
 		deletes, releases := p.deletes, p.releases
 		p.deletes, p.releases = nil, nil
-		var held []string
-		for receipt := range p.held {
-			held = append(held, receipt)
+		for _, receipt := range deletes {
+			delete(p.held, receipt)
 		}
+		held := slices.Collect(maps.Keys(p.held))
 		p.mu.Unlock()
 		for _, receipt := range deletes {
-			err := s.api.Delete(ctx, receipt)
-			s.note("delete", err) // it comes again and is known
-			p.mu.Lock()
-			delete(p.held, receipt)
-			p.mu.Unlock()
+			s.note(ctx, "delete", s.api.Delete(ctx, receipt)) // it comes again and is known
 		}
 		for _, receipt := range releases {
-			s.note("release", s.api.Hide(ctx, receipt, release))
+			s.note(ctx, "release", s.api.Hide(ctx, receipt, release))
 		}
 		if extend {
 			for _, receipt := range held {
-				s.note("extend", s.api.Hide(ctx, receipt, visibility))
+				s.note(ctx, "extend", s.api.Hide(ctx, receipt, visibility))
 			}
 		}
 	}
 }
 
-func (s *Source) note(call string, err error) {
-	if err != nil {
+// note counts a call that failed, unless it was cut off because the run ends.
+func (s *Source) note(ctx context.Context, call string, err error) {
+	if err != nil && ctx.Err() == nil {
 		s.metrics.failures.WithLabelValues(call).Inc()
 		s.log.Warn("SQS: "+call, zap.Error(err))
 	}

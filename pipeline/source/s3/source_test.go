@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +32,8 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+var written = time.Unix(1_700_000_000, 0) // all objects
 
 // bucket is a bucket and a queue in memory.
 type bucket struct {
@@ -98,14 +102,14 @@ func (b *bucket) Delete(_ context.Context, receipt string) error {
 	return nil
 }
 
-func (b *bucket) Open(_ context.Context, o object) (io.ReadCloser, error) {
+func (b *bucket) Open(_ context.Context, o object) (io.ReadCloser, time.Time, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	content, ok := b.objects[o.Key]
 	if !ok {
-		return nil, errors.New("NoSuchKey")
+		return nil, time.Time{}, errors.New("NoSuchKey")
 	}
-	return io.NopCloser(bytes.NewReader(content)), nil
+	return io.NopCloser(bytes.NewReader(content)), written, nil
 }
 
 // await waits for a condition on the bucket.
@@ -202,6 +206,9 @@ func TestPoisonedObjectDoesNotBlock(t *testing.T) {
 	var got []string
 	for _, d := range host.Deliveries() {
 		got = append(got, string(d.Data))
+		if !d.Arrival.Equal(written) {
+			t.Errorf("the arrival is %v, want that of the object, %v", d.Arrival, written)
+		}
 	}
 	if diff := cmp.Diff([]string{"one\ntwo\n", "one\ntwo\n", "end\n"}, got); diff != "" {
 		t.Errorf("payloads (-want +got):\n%s", diff)
@@ -210,6 +217,68 @@ func TestPoisonedObjectDoesNotBlock(t *testing.T) {
 		if b.deleted[receipt] {
 			t.Errorf("%s was deleted", receipt)
 		}
+	}
+}
+
+// A queue that can't be asked is not empty: event time waits for it.
+func TestAQueueThatDoesNotAnswerIsNotIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		queue := &brokenQueue{bucket: b}
+		queue.broken.Store(true)
+		source, err := New(Config{QueueURL: "https://sqs.eu-central-1.amazonaws.com/111122223333/q", Region: "eu-central-1"}, Dependencies{API: queue})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := source.partition(time.Now)
+		if p.memory, err = objects.Memory(""); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- source.receive(ctx, p) }()
+		next := func() pipeline.Batch {
+			t.Helper()
+			batch, err := p.Next(ctx)
+			if err != nil || len(batch.Payloads) > 0 {
+				t.Fatalf("got %d payloads and %v, want none", len(batch.Payloads), err)
+			}
+			return batch
+		}
+		if batch := next(); batch.Idle || batch.Unread != "" {
+			t.Errorf("at the start: got %+v", batch)
+		}
+		time.Sleep(time.Hour)
+		if batch := next(); batch.Idle || !strings.HasPrefix(batch.Unread, "no answer from SQS for 1h0m") {
+			t.Errorf("after an hour without an answer: got %+v", batch)
+		}
+		queue.broken.Store(false)
+		time.Sleep(2 * time.Minute) // at most, until it is tried again
+		if batch := next(); !batch.Idle || batch.Unread != "" {
+			t.Errorf("with answers again: got %+v", batch)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v, want that it was cancelled", err)
+		}
+	})
+}
+
+// brokenQueue fails to be asked, or is empty for as long as a long poll waits.
+type brokenQueue struct {
+	*bucket
+	broken atomic.Bool
+}
+
+func (q *brokenQueue) Receive(ctx context.Context) ([]message, error) {
+	if q.broken.Load() {
+		return nil, errors.New("no such host")
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(20 * time.Second):
+		return nil, nil
 	}
 }
 
@@ -299,12 +368,12 @@ func TestNothingLostAndNothingTwice(t *testing.T) {
 			if p != nil && p.reading != nil {
 				p.reading.close()
 			}
-			memory, err := parsePosition(committed)
+			memory, err := objects.Memory(committed)
 			if err != nil {
 				t.Fatal(err)
 			}
 			merged, header = nil, committedHeader
-			p = &partition{api: b, now: func() time.Time { return time.Unix(1700000000, 0) }, metrics: m, memory: memory, committed: memory.seq,
+			p = &partition{api: b, now: func() time.Time { return time.Unix(1700000000, 0) }, metrics: m, memory: memory, committed: memory.Seq(),
 				chunk: 1 << 10, incoming: make(chan *delivery, 1), failing: map[uint64]bool{}, held: map[string]bool{}, signal: make(chan struct{}, 1)}
 		}
 		step := func() {
@@ -336,7 +405,7 @@ func TestNothingLostAndNothingTwice(t *testing.T) {
 					}
 					got = append(got, header+" "+line[:strings.IndexByte(line, ' ')+1])
 				}
-				committed, committedHeader = m.Position, header
+				committed, committedHeader = m.Position.Position(), header
 				p.Committed(committed)
 			}
 			merged = merged[n:]

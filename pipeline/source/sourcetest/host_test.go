@@ -246,11 +246,11 @@ func TestHostNoticesBreaches(t *testing.T) {
 			host.Work(ctx, &scripted{id: "breach/a"}), host.Work(ctx, &scripted{id: "breach/a"}))
 	})
 	f("claims to be idle", func(ctx context.Context, host pipeline.Host) error {
-		batch := pipeline.Batch{Idle: true, Payloads: []pipeline.Payload{{Position: "1"}}}
+		batch := pipeline.Batch{Idle: true, Payloads: []pipeline.Payload{{Position: pipeline.Position("1")}}}
 		return errors.Join(register(ctx, host, "breach/a"), host.Work(ctx, &scripted{id: "breach/a", batch: batch}))
 	})
 	f(`position "0" follows position "0"`, func(ctx context.Context, host pipeline.Host) error {
-		batch := pipeline.Batch{Payloads: []pipeline.Payload{{Position: "0"}}}
+		batch := pipeline.Batch{Payloads: []pipeline.Payload{{Position: pipeline.Position("0")}}}
 		return errors.Join(register(ctx, host, "breach/a"), host.Work(ctx, &scripted{id: "breach/a", batch: batch}))
 	})
 	f("the source's name is", func(_ context.Context, host pipeline.Host) error {
