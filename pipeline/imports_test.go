@@ -34,10 +34,11 @@ var rooms = map[string][]string{
 		"pipeline/flowlog", "pipeline/envelope", "pipeline/enrich", "pipeline/aggregate",
 		"pipeline/detect", "pipeline/checkpoint", "pipeline/exchange",
 	},
+	"pipeline/awsconfig":  {},
 	"pipeline/flowlog":    {},
 	"pipeline/envelope":   {},
 	"pipeline/sketch":     {},
-	"pipeline/checkpoint": {},
+	"pipeline/checkpoint": {"pipeline/awsconfig"},
 	"pipeline/enrich":     {"pipeline/flowlog"},
 	"pipeline/aggregate":  {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
 	"pipeline/detect":     {"pipeline/aggregate", "pipeline/sketch"},
@@ -45,13 +46,13 @@ var rooms = map[string][]string{
 	"pipeline/simulate":   {"pipeline/flowlog", "pipeline/envelope"},
 	"pipeline/evaluate":   {"pipeline/detect", "pipeline/simulate"},
 	"pipeline/summary":    {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
-	"pipeline/source/":    {"pipeline", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
+	"pipeline/source/":    {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
 	// An object is cut into payloads as a file is.
-	"pipeline/source/s3":            {"pipeline", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/file", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
+	"pipeline/source/s3":            {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/file", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
 	"pipeline/source/delivered":     {"pipeline"},
 	"pipeline/source/sharedmetrics": {},
 	"pipeline/source/sourcetest":    {"pipeline"},
-	"sinks":                         {"pipeline/detect", "pipeline/aggregate"},
+	"sinks":                         {"pipeline/awsconfig", "pipeline/detect", "pipeline/aggregate"},
 	// The metrics and the page show the value that the pipeline publishes
 	// after each commit.
 	"sinks/prometheus": {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},
@@ -64,7 +65,7 @@ var (
 	loggingAndMetrics = []string{"go.uber.org/zap", "github.com/prometheus"}
 	awsSDK            = []string{"github.com/aws"}
 	pure              = []string{"pipeline/flowlog", "pipeline/envelope", "pipeline/sketch", "pipeline/detect"}
-	awsRooms          = []string{"cmd", "pipeline/checkpoint", "pipeline/exchange", "pipeline/source/kinesis", "pipeline/source/s3", "sinks"}
+	awsRooms          = []string{"cmd", "pipeline/awsconfig", "pipeline/checkpoint", "pipeline/exchange", "pipeline/source/kinesis", "pipeline/source/s3", "sinks"}
 )
 
 // A package named for nothing collects everything.
@@ -153,8 +154,8 @@ func TestViolations(t *testing.T) {
 		"AWS where it does not belong": {
 			in: imports{"pipeline/source/file": {"github.com/aws/aws-sdk-go-v2/aws"}, "pipeline": {"github.com/aws/smithy-go"}},
 			want: []string{
-				"pipeline imports github.com/aws/smithy-go: the AWS SDK is for cmd, pipeline/checkpoint, pipeline/exchange, pipeline/source/kinesis, pipeline/source/s3, sinks",
-				"pipeline/source/file imports github.com/aws/aws-sdk-go-v2/aws: the AWS SDK is for cmd, pipeline/checkpoint, pipeline/exchange, pipeline/source/kinesis, pipeline/source/s3, sinks",
+				"pipeline imports github.com/aws/smithy-go: the AWS SDK is for cmd, pipeline/awsconfig, pipeline/checkpoint, pipeline/exchange, pipeline/source/kinesis, pipeline/source/s3, sinks",
+				"pipeline/source/file imports github.com/aws/aws-sdk-go-v2/aws: the AWS SDK is for cmd, pipeline/awsconfig, pipeline/checkpoint, pipeline/exchange, pipeline/source/kinesis, pipeline/source/s3, sinks",
 			},
 		},
 		"a name like another is not it": {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
-	"github.com/flowwatch/flowwatch/sinks/awssdk"
+	"github.com/flowwatch/flowwatch/pipeline/awsconfig"
 )
 
 // Config configures a Sink. A zero field stands for its default.
@@ -33,7 +33,10 @@ func (c *Config) Validate() error {
 	if r := c.busRegion(); r != "" && c.Region != "" && c.Region != r {
 		errs = append(errs, fmt.Errorf("region: %q is not that of the bus, %s; accepted: none, or the same", c.Region, r))
 	}
-	if err := awssdk.CheckEndpoint(c.Endpoint); err != nil {
+	if err := awsconfig.CheckRegion(c.Region); err != nil {
+		errs = append(errs, fmt.Errorf("region: %w", err))
+	}
+	if err := awsconfig.CheckEndpoint(c.Endpoint); err != nil {
 		errs = append(errs, fmt.Errorf("endpoint: %w", err))
 	}
 	return errors.Join(errs...)

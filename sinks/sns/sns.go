@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
+	"github.com/flowwatch/flowwatch/pipeline/awsconfig"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/sinks"
 	"github.com/flowwatch/flowwatch/sinks/awssdk"
@@ -36,7 +37,7 @@ func (c *Config) Validate() error {
 	if a, err := arn.Parse(c.TopicARN); err != nil || a.Service != "sns" || a.Region == "" || a.AccountID == "" || !topicName.MatchString(a.Resource) {
 		errs = append(errs, fmt.Errorf("topic_arn: %q is no topic; accepted: an ARN like arn:aws:sns:eu-central-1:111122223333:findings", c.TopicARN))
 	}
-	if err := awssdk.CheckEndpoint(c.Endpoint); err != nil {
+	if err := awsconfig.CheckEndpoint(c.Endpoint); err != nil {
 		errs = append(errs, fmt.Errorf("endpoint: %w", err))
 	}
 	return errors.Join(errs...)

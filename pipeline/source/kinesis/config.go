@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/awsconfig"
 )
 
 // The words that start and consumer take.
@@ -52,13 +53,22 @@ var (
 	streamARN  = regexp.MustCompile(`^arn:aws[a-z-]*:kinesis:([a-z0-9-]+):[0-9]{12}:stream/([a-zA-Z0-9_.-]{1,128})$`)
 	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$`)
 	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
-	regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
 )
 
 // Validate returns every problem, joined; each begins with its key and says
 // what is accepted.
 func (c Config) Validate() error {
-	return errors.Join(c.checkStream(), c.checkRegion(), c.checkStart(), c.checkConsumer(), c.checkEndpoint(), c.checkRole())
+	return errors.Join(
+		c.checkStream(), under("region", awsconfig.CheckRegion(c.Region)), c.checkStart(),
+		c.checkConsumer(), under("endpoint", awsconfig.CheckEndpoint(c.Endpoint)), c.checkRole())
+}
+
+// under puts the key before an error.
+func under(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", key, err)
 }
 
 func (c Config) checkStream() error {
@@ -98,13 +108,6 @@ func (c Config) checkRole() error {
 	return nil
 }
 
-func (c Config) checkRegion() error {
-	if c.Region != "" && !regionName.MatchString(c.Region) {
-		return fmt.Errorf("region: %q: a region such as eu-central-1 is accepted", c.Region)
-	}
-	return nil
-}
-
 func (c Config) checkStart() error {
 	switch c.Start {
 	case "", StartLatest, StartTrimHorizon:
@@ -131,14 +134,3 @@ func (c Config) checkConsumer() error {
 const defaultConsumer = "flowwatch"
 
 func (c Config) consumerName() string { return cmp.Or(c.ConsumerName, defaultConsumer) }
-
-func (c Config) checkEndpoint() error {
-	if c.Endpoint == "" {
-		return nil
-	}
-	u, err := url.Parse(c.Endpoint)
-	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return fmt.Errorf("endpoint: %q: a URL such as http://127.0.0.1:4567 is accepted", c.Endpoint)
-	}
-	return nil
-}

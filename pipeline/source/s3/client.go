@@ -2,15 +2,15 @@ package s3
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/flowwatch/flowwatch/pipeline/awsconfig"
 )
 
 // message is one SQS message, received once.
@@ -38,29 +38,14 @@ type client struct {
 }
 
 func newClient(cfg Config) (*client, error) {
-	var options []func(*config.LoadOptions) error
-	if cfg.Region != "" {
-		options = append(options, config.WithRegion(cfg.Region))
-	}
-	environment, err := config.LoadDefaultConfig(context.Background(), options...)
+	environment, err := awsconfig.Load(awsconfig.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
-		return nil, fmt.Errorf("load the AWS configuration: %w", err)
-	}
-	if environment.Region == "" {
-		return nil, fmt.Errorf("region: is required, as no AWS_REGION and no profile sets one: a region such as eu-central-1 is accepted")
+		return nil, err
 	}
 	return &client{
 		queue: cfg.QueueURL,
-		sqs: sqs.NewFromConfig(environment, func(o *sqs.Options) {
-			if cfg.Endpoint != "" {
-				o.BaseEndpoint = aws.String(cfg.Endpoint)
-			}
-		}),
-		s3: s3.NewFromConfig(environment, func(o *s3.Options) {
-			if cfg.Endpoint != "" {
-				o.BaseEndpoint, o.UsePathStyle = aws.String(cfg.Endpoint), true
-			}
-		}),
+		sqs:   sqs.NewFromConfig(environment),
+		s3:    s3.NewFromConfig(environment, func(o *s3.Options) { o.UsePathStyle = cfg.Endpoint != "" }),
 	}, nil
 }
 

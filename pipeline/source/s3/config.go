@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/flowwatch/flowwatch/pipeline/awsconfig"
 )
 
 // Config says which queue announces the objects.
@@ -18,8 +19,6 @@ type Config struct {
 	Endpoint string `yaml:"endpoint"`
 }
 
-var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
-
 // Validate returns every problem, joined; each begins with its key and says
 // what is accepted.
 func (c Config) Validate() error {
@@ -27,11 +26,11 @@ func (c Config) Validate() error {
 	if c.QueueURL == "" || !isURL(c.QueueURL) || c.queue() == "" {
 		errs = append(errs, fmt.Errorf("queue_url: %q: a URL such as https://sqs.eu-central-1.amazonaws.com/123456789012/flow-logs is accepted", c.QueueURL))
 	}
-	if c.Region != "" && !regionName.MatchString(c.Region) {
-		errs = append(errs, fmt.Errorf("region: %q: a region such as eu-central-1 is accepted", c.Region))
+	if err := awsconfig.CheckRegion(c.Region); err != nil {
+		errs = append(errs, fmt.Errorf("region: %w", err))
 	}
-	if c.Endpoint != "" && !isURL(c.Endpoint) {
-		errs = append(errs, fmt.Errorf("endpoint: %q: a URL such as http://127.0.0.1:4566 is accepted", c.Endpoint))
+	if err := awsconfig.CheckEndpoint(c.Endpoint); err != nil {
+		errs = append(errs, fmt.Errorf("endpoint: %w", err))
 	}
 	return errors.Join(errs...)
 }
