@@ -86,7 +86,7 @@ func (r *BruteForce) Version() string {
 
 // Detect judges the logins of a pane.
 func (r *BruteForce) Detect(pane *Pane) []Finding {
-	r.found = r.found[:0]
+	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	for i := range pane.Logins {
 		l := &pane.Logins[i]
 		if l.Allowed {

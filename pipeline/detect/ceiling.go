@@ -60,7 +60,7 @@ func (r *Ceiling) Version() string {
 
 // Detect holds every interface of a pane against the ceilings.
 func (r *Ceiling) Detect(pane *Pane) []Finding {
-	r.found = r.found[:0]
+	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	for i := range pane.Loads {
 		if st := r.over(&pane.Loads[i], pane); st != nil {
 			r.found = r.ledger.strike(r.found, st)

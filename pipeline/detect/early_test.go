@@ -191,3 +191,26 @@ func TestASecondOpenPaneConfirmsAFlood(t *testing.T) {
 		t.Errorf("600 and then 700 flows (-want +got):\n%s", diff)
 	}
 }
+
+// What was reported before does not bear out what was found early.
+func TestAReopenedScanThatIsAnsweredIsClosed(t *testing.T) {
+	c := internalCase(t).next().next(try(insider, rejected, ports("10.0.9.1", 1, 20))).next().next().next()
+	c.want("p1 create high #1 uid=p1 scan.internal,vertical", "p4 close high #2 uid=p1 scan.internal,vertical quiet")
+	c.soFar(insider, targetsOf(try(insider, syn, ports("10.0.9.1", 100, 30)))).
+		want("p5 update high #3 uid=p1 scan.internal,vertical")
+	c.next(try(insider, connected, ports("10.0.9.1", 100, 30))).next()
+	c.want("p6 close high #4 uid=p1 scan.internal,vertical not_confirmed")
+}
+
+// What an early finding counted is in the pane that confirms it.
+func TestAReopenedScanCountsItsPaneOnce(t *testing.T) {
+	c := internalCase(t).next().next(try(insider, rejected, ports("10.0.9.1", 1, 20)))
+	c.want("p1 create high #1 uid=p1 scan.internal,vertical")
+	c.next().next().next().want("p4 close high #2 uid=p1 scan.internal,vertical quiet")
+	c.soFar(insider, targetsOf(try(insider, rejected, ports("10.0.9.1", 100, 20)))).
+		want("p5 update high #3 uid=p1 scan.internal,vertical")
+	c.next(try(insider, rejected, ports("10.0.9.1", 100, 20))).want("p5 update high #4 uid=p1 scan.internal,vertical")
+	if got := c.last(); got.Count != 40 || got.Records != 40 {
+		t.Errorf("%d of %d records, want the 40 of two panes", got.Count, got.Records)
+	}
+}

@@ -31,6 +31,21 @@ type incident struct {
 	// Provisional says that it rests on a pane that has not closed: the one
 	// that starts at Opened.
 	Provisional bool `json:"provisional,omitempty"`
+	// Reopened is when it had closed before it was opened again, 0 if never.
+	Reopened int64 `json:"reopened,omitempty"`
+}
+
+// reported is the time before which everything has been told in an event that
+// stands: what opens or confirms the incident must have come after it. 0 is
+// none.
+func (i *incident) reported() int64 {
+	switch {
+	case i.Closed != 0 && i.Finding.CloseReason != NotConfirmed:
+		return i.Closed
+	case i.Closed != 0, i.Provisional:
+		return i.Reopened
+	}
+	return 0
 }
 
 // strike is what a rule found in one pane: a finding without what only its
@@ -51,6 +66,7 @@ func openIncident(s *strike) (*incident, Finding) {
 
 // reopen goes on with an incident that closed a short time ago.
 func (i *incident) reopen(s *strike) Finding {
+	i.Reopened = i.reported()
 	i.Opened, i.Closed, i.Quiet = s.crossed, 0, 0
 	i.Finding.CloseReason = ""
 	i.gather(s)

@@ -20,6 +20,8 @@ type ledgerEntry struct {
 	changed, stored bool
 }
 
+func (e *ledgerEntry) place() place { return place{e.Finding.Account, e.Finding.Scope} }
+
 func newLedger(pane int64, quiet int) ledger {
 	return ledger{pane: pane, quiet: quiet, entries: make(map[string]*ledgerEntry)}
 }
@@ -58,31 +60,43 @@ func (l *ledger) strike(found []Finding, s *strike) []Finding {
 	return append(found, f)
 }
 
+// closeUncovered closes the incidents at places of which twelve panes had no
+// record. It goes before the pane's strikes: what strikes after that is another
+// incident, or the same again.
+func (l *ledger) closeUncovered(found []Finding, pane *Pane) []Finding {
+	for _, key := range slices.Sorted(maps.Keys(l.entries)) {
+		e := l.entries[key]
+		if e.Closed != 0 {
+			continue
+		}
+		next := pane.End // unless it is there, this pane is missing too
+		if pane.covers(e.place()) {
+			next = pane.Start
+		}
+		if time, gone := e.missed(next, l.pane); gone {
+			e.changed = true
+			found = append(found, e.close(time, NoCoverage))
+		}
+	}
+	return found
+}
+
 // pass moves every incident that did not strike in a pane on: it is one pane
 // quieter, unless goesOn says otherwise, closes, or is forgotten. A pane without
 // any record of an incident's place tells nothing.
 func (l *ledger) pass(found []Finding, pane *Pane, goesOn func(key string) bool) []Finding {
-	if len(l.entries) == 0 {
-		return found
-	}
-	covered := places(pane)
 	for _, key := range slices.Sorted(maps.Keys(l.entries)) {
 		e := l.entries[key]
-		here := covered[place{e.Finding.Account, e.Finding.Scope}]
 		switch {
 		case e.Closed != 0:
 			if !e.reopens(pane.Start, l.pane) {
 				l.forget(key)
 			}
 			continue
-		case !here:
-			if time, gone := e.missed(pane.End, l.pane); gone {
-				e.changed = true
-				found = append(found, e.close(time, NoCoverage))
-			}
-			continue
 		case e.Covered == pane.Start:
 			continue // it struck in this pane
+		case !pane.covers(e.place()):
+			continue
 		}
 		e.changed = true
 		e.Covered = pane.Start

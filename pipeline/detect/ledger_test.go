@@ -30,6 +30,16 @@ func TestLedger(t *testing.T) {
 		c.feed(&Pane{Loads: []Load{{Key: Key{"111122223333", "vpc-0other", "eni-0cc3"}, OK: true}}}).
 			want("p12 close medium #2 uid=p0 ceiling,flows no_data")
 	})
+	t.Run("is another one after a long time without panes", func(t *testing.T) {
+		c := start(t)
+		c.pane += 600
+		c.feed(over(501)).want("p12 close medium #2 uid=p0 ceiling,flows no_data", "p601 create medium #1 uid=p601 ceiling,flows")
+	})
+	t.Run("is the same after a dozen", func(t *testing.T) {
+		c := start(t)
+		c.pane += 11
+		c.feed(over(501)).want("p12 update medium #2 uid=p0 ceiling,flows")
+	})
 	t.Run("is deleted when it can't reopen", func(t *testing.T) {
 		c, state := start(t), saved{}
 		state.take(c.rule)

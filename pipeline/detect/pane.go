@@ -30,6 +30,23 @@ type Pane struct {
 	// Logins holds the connections to ports of remote administration, by
 	// ascending (account, VPC, source, host, port).
 	Logins []Login
+
+	covered map[place]bool // made when first asked for
+}
+
+// place is where coverage is told: not each source is seen in each pane, but
+// the interfaces around it are.
+type place struct{ account, vpc string }
+
+// covers reports whether any interface of a place had records in the pane.
+func (p *Pane) covers(at place) bool {
+	if p.covered == nil {
+		p.covered = make(map[place]bool)
+		for i := range p.Loads {
+			p.covered[place{orDash(p.Loads[i].Account), orDash(p.Loads[i].VPC)}] = true
+		}
+	}
+	return p.covered[at]
 }
 
 func (p *Pane) own(a netip.Addr) bool {

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
@@ -77,7 +76,7 @@ type attempt struct {
 	sources     int
 	source      netip.Addr // the last one counted
 	first, last int64
-	records     int64
+	records     int64 // of those sources, all that they did in the pane
 	top         []TopSource
 }
 
@@ -101,7 +100,7 @@ func (r *ScanDistributed) Version() string {
 
 // Detect judges every host of which outside sources tried ports in vain.
 func (r *ScanDistributed) Detect(pane *Pane) []Finding {
-	r.found = r.found[:0]
+	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	r.first = min(r.first, pane.Start)
 	attempts := r.gather(pane)
 	byAddr := make(map[addrKey]*Load)
@@ -143,24 +142,24 @@ func (r *ScanDistributed) gather(pane *Pane) map[addrKey]*attempt {
 				all[key] = a
 			}
 			a.ports[uint32(t.Protocol)<<16|uint32(t.Port)] = struct{}{}
-			a.records++
 			if a.source != c.Source {
 				a.source = c.Source
 				a.sources++
+				a.records += c.Records
 				a.first, a.last = min(a.first, c.First), max(a.last, c.Last)
-				a.note(c.Source, int64(c.Targets.Len()))
+				a.note(c.Source, c.Records)
 			}
 		})
 	}
 	return all
 }
 
-// note keeps the five sources with the most targets.
-func (a *attempt) note(source netip.Addr, targets int64) {
-	if n := len(a.top); n == 5 && targets < a.top[n-1].Records {
+// note keeps the five sources with the most records.
+func (a *attempt) note(source netip.Addr, records int64) {
+	if n := len(a.top); n == 5 && records < a.top[n-1].Records {
 		return
 	}
-	a.top = append(a.top, TopSource{Addr: source, Records: targets})
+	a.top = append(a.top, TopSource{Addr: source, Records: records})
 	slices.SortFunc(a.top, func(x, y TopSource) int {
 		return cmp.Or(cmp.Compare(y.Records, x.Records), x.Addr.Compare(y.Addr))
 	})
@@ -266,21 +265,23 @@ func (r *ScanDistributed) finding(key addrKey, a *attempt, h *probed, l *Load, p
 	}
 	where := key.addr.String()
 	if l != nil {
-		f.Key, f.Region = printable(l.Interface), printable(l.Region)
-		e.Interface, e.Instance = f.Key, printable(l.Instance)
-		f.Resources = []Resource{{f.Key, TargetRole}}
-		where = fmt.Sprintf("%s (%s)", where, f.Key)
+		// Which interface has the address is known for most panes, not for all:
+		// the incident is about the address.
+		f.Region = printable(l.Region)
+		e.Interface, e.Instance = printable(l.Interface), printable(l.Instance)
+		f.Resources = []Resource{{e.Interface, TargetRole}}
+		where = fmt.Sprintf("%s (%s)", where, e.Interface)
 		if l.Samples != nil {
 			if kept := l.Samples.Samples(); kept != nil {
 				f.Lines = printableAll(kept.Lines)
 			}
 		}
 	}
-	f.Title = "Distributed port scan of " + strings.TrimSuffix(f.Key, " ")
+	f.Title = "Distributed port scan of " + f.Key
 	f.Message = fmt.Sprintf("Distributed port scan: %s sources tried %s distinct ports of %s in vain in %s where %s are usual; none of them more than %d targets",
 		thousands(int64(a.sources)), thousands(int64(len(a.ports))), where, span(e.WindowSeconds), level(h.mean), r.cfg.MaxTargets)
-	f.Desc = fmt.Sprintf("%d distinct failed ports by %d sources with at most %d targets each; usual are %s (moving average, half-life 1 h). At least %d times that, and %d more, by at least %d sources.",
-		len(a.ports), a.sources, r.cfg.MaxTargets, level(h.mean), usualPorts, r.cfg.MinPorts, r.cfg.MinSources)
+	f.Desc = fmt.Sprintf("%d distinct failed ports by %d sources with at most %d targets each; usual are %s (moving average, half-life 1 h). At least %d times that, and %.0f more, by at least %d sources.",
+		len(a.ports), a.sources, r.cfg.MaxTargets, level(h.mean), usualPorts, r.least(h), r.cfg.MinSources)
 	f.Queries = Queries{
 		LogsInsights: fmt.Sprintf("filter dstAddr = %s and start >= %d and start < %d | stats count_distinct(dstPort) by srcAddr",
 			insightsQuote(key.addr.String()), pane.Start, pane.End),

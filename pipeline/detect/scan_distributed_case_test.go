@@ -29,7 +29,7 @@ func TestDistributedScans(t *testing.T) {
 		c.next(probing(40, 2, 2000)...)        // 80
 		c.want("p13 create medium #1 uid=p13 scan.distributed,vertical")
 		c.whole()
-		if f := c.last(); f.Key != "eni-0bb2" || f.Counted.Sources != 40 || f.Counted.Observed != 80 {
+		if f := c.last(); f.Key != "10.0.9.1" || f.Counted.Interface != "eni-0bb2" || f.Counted.Sources != 40 || f.Counted.Observed != 80 {
 			t.Errorf("key %s, evidence %+v", f.Key, f.Counted)
 		}
 		c.next(probing(20, 1, 1)...).next(probing(20, 1, 1)...).next(probing(20, 1, 1)...)

@@ -79,8 +79,8 @@ func (s *Scan) glance(src *source, visits []*visit, margin int) (*judgement, boo
 	end := visits[len(visits)-1].start
 	for _, test := range s.rule.tests {
 		after := end - s.panes(test.seconds)*s.pane
-		if in := src.incident; in != nil && in.Finding.CloseReason != NotConfirmed {
-			after = max(after, in.Closed-1) // what came before has been reported
+		if src.incident != nil {
+			after = max(after, src.incident.reported()-1)
 		}
 		from := 0
 		for from < len(visits) && visits[from].start <= after {
@@ -106,6 +106,7 @@ func (s *Scan) raise(src *source, j *judgement, end int64) {
 	src.incidentChanged = true
 	if i := src.incident; i != nil && i.reopens(j.crossed, s.pane) {
 		i.Covered = j.crossed
+		st.Count, st.Records = 0, 0 // the pane's are added when it closes
 		s.found = append(s.found, i.reopen(st))
 	} else {
 		opened, f := openIncident(st)

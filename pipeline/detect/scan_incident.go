@@ -36,10 +36,6 @@ func (s *Scan) strike(src *source, j *judgement, time int64, pane *Pane) {
 // moveOn counts quiet panes, closes what is over, sends updates, and lets go
 // of incidents that no longer matter.
 func (s *Scan) moveOn(pane *Pane) {
-	if len(s.incidents) == 0 {
-		return
-	}
-	covered := places(pane)
 	for _, src := range s.incidents {
 		i := src.incident
 		if i.Closed != 0 {
@@ -53,7 +49,7 @@ func (s *Scan) moveOn(pane *Pane) {
 			}
 			continue
 		}
-		if src.at(pane.Start) == nil && !covered[src.key.place()] {
+		if src.at(pane.Start) == nil && !pane.covers(src.key.place()) {
 			continue // a pane without records tells nothing
 		}
 		src.incidentChanged = true
@@ -116,17 +112,13 @@ func (s *Scan) letGo(src *source, start int64) {
 // closeUncovered closes the incidents in VPCs of which twelve panes had no
 // record.
 func (s *Scan) closeUncovered(pane *Pane) {
-	if len(s.incidents) == 0 {
-		return
-	}
-	covered := places(pane)
 	for _, src := range s.incidents {
 		i := src.incident
 		if i.Closed != 0 {
 			continue
 		}
 		next := pane.End // unless it is there, this pane is missing too
-		if covered[src.key.place()] || src.at(pane.Start) != nil {
+		if pane.covers(src.key.place()) || src.at(pane.Start) != nil {
 			next = pane.Start
 		}
 		if time, gone := i.missed(next, s.pane); gone {
@@ -134,18 +126,6 @@ func (s *Scan) closeUncovered(pane *Pane) {
 			s.found = append(s.found, i.close(time, NoCoverage))
 		}
 	}
-}
-
-// place is where coverage is told: not each source is seen in each pane, but
-// the interfaces around it are.
-type place struct{ account, vpc string }
-
-func places(pane *Pane) map[place]bool {
-	covered := make(map[place]bool)
-	for i := range pane.Loads {
-		covered[place{orDash(pane.Loads[i].Account), orDash(pane.Loads[i].VPC)}] = true
-	}
-	return covered
 }
 
 // countWaiting counts the targets of a visit that waited for an answer.

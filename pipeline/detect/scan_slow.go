@@ -104,7 +104,7 @@ func (r *ScanSlow) Version() string {
 // Detect takes a pane's contacts and judges the sources that failed at something
 // new.
 func (r *ScanSlow) Detect(pane *Pane) []Finding {
-	r.found = r.found[:0]
+	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	r.expire(pane.Start)
 	if pane.Contacts != nil {
 		for c := range pane.From(true) {

@@ -101,7 +101,7 @@ func (r *ScanSuccess) Version() string {
 
 // Detect looks for sessions of those who scanned, and for those who scan.
 func (r *ScanSuccess) Detect(pane *Pane) []Finding {
-	r.found = r.found[:0]
+	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	r.expire(pane.Start)
 	var strikes []*strike
 	if pane.Contacts != nil {

@@ -48,8 +48,8 @@ func (s *Scan) judge(v *visit, answers *visit, final bool) (*judgement, bool) {
 	src := v.source
 	for i, test := range s.rule.tests {
 		after := v.start - s.panes(test.seconds)*s.pane
-		if in := src.incident; in != nil && in.Closed != 0 && in.Finding.CloseReason != NotConfirmed {
-			after = max(after, in.Closed-1) // what came before has been reported
+		if src.incident != nil {
+			after = max(after, src.incident.reported()-1)
 		}
 		visits := src.between(after, v.start)
 		sweeps := s.rule.sweep > 0 && i == len(s.rule.tests)-1

@@ -75,6 +75,7 @@ type faultyFile struct {
 	room       int
 	noTruncate bool
 	syncErr    error
+	closeErr   error
 	writes     int
 }
 
@@ -94,6 +95,8 @@ func (f *faultyFile) Truncate(size int64) error {
 	}
 	return f.osFile.Truncate(size)
 }
+
+func (f *faultyFile) Close() error { return errors.Join(f.closeErr, f.osFile.Close()) }
 
 func (f *faultyFile) Sync() error { return errors.Join(f.syncErr, f.osFile.Sync()) }
 

@@ -25,11 +25,11 @@ func (s *Sink) room(lines []byte, size int64) int {
 // opens a new one. A rotation that failed or was cut off half-way goes on where
 // it stopped: it has left a gap, and what lies below that moves.
 func (s *Sink) rotate() error {
-	if s.file != nil {
-		if err := s.file.Close(); err != nil {
+	if file := s.file; file != nil {
+		s.file = nil // a file is closed once, whatever that says
+		if err := file.Close(); err != nil {
 			return err
 		}
-		s.file = nil
 	}
 	gap := 1
 	for ; gap <= s.cfg.Keep; gap++ {

@@ -1,11 +1,13 @@
 package file
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,4 +201,24 @@ func TestRotatingSinkContract(t *testing.T) {
 			},
 		}
 	})
+}
+
+// A file that says at its close that something was lost is closed all the same:
+// the findings of that send come again, and go to a file that is open.
+func TestRotationAfterACloseThatFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "findings.jsonl")
+	s := openRotating(t, path, 6, 3)
+	if err := s.Send(t.Context(), numbered(1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	s.file = &faultyFile{osFile: s.file, closeErr: syscall.EIO}
+	if err := s.Send(t.Context(), numbered(3, 3)); !errors.Is(err, syscall.EIO) {
+		t.Errorf("got %v, want the error of the close", err)
+	}
+	if err := s.Send(t.Context(), numbered(3, 3)); err != nil {
+		t.Errorf("sent again: %v", err)
+	}
+	if diff := cmp.Diff(map[string]string{".1": "01 02 ", "": "03 "}, content(t, path)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
 }

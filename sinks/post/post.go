@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -114,6 +115,15 @@ func (c *Client) JSON(ctx context.Context, body []byte, header http.Header) erro
 	return c.judge(answer)
 }
 
+// passing are the answers of the 4xx class that say nothing of what was sent:
+// they are about when it came, who sent it and what it was sent to. Somebody
+// mends a token or a URL, and what waited then arrives.
+var passing = []int{
+	http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
+	http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusProxyAuthRequired,
+	http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone,
+}
+
 // judge tells what an answer means for what was sent.
 func (c *Client) judge(answer *http.Response) error {
 	code := answer.StatusCode
@@ -123,7 +133,7 @@ func (c *Client) judge(answer *http.Response) error {
 		return nil
 	case code/100 == 3:
 		return fmt.Errorf("%w: redirects are not followed, the configured URL has to be the last one", err)
-	case code/100 == 4 && code != http.StatusRequestTimeout && code != http.StatusTooEarly && code != http.StatusTooManyRequests:
+	case code/100 == 4 && !slices.Contains(passing, code):
 		return sinks.Permanent(err)
 	}
 	return sinks.RetryAfter(err, c.asked(answer.Header.Get("Retry-After")))

@@ -82,7 +82,7 @@ func TestSinkContract(t *testing.T) {
 				return append([]sinktest.Event{}, r.events...)
 			},
 			Break:  r.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }),
-			Refuse: r.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }),
+			Refuse: r.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }),
 			Hang:   r.set(sinktest.Hang),
 		}
 	})

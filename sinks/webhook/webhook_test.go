@@ -123,7 +123,8 @@ func TestStatus(t *testing.T) {
 	for code, want := range map[int]string{
 		200: fine, 201: fine, 202: fine, 204: fine,
 		301: passes, 302: passes, 307: passes,
-		400: permanent, 401: permanent, 403: permanent, 404: permanent, 410: permanent, 413: permanent, 422: permanent,
+		400: permanent, 406: permanent, 409: permanent, 413: permanent, 415: permanent, 422: permanent,
+		401: passes, 402: passes, 403: passes, 404: passes, 405: passes, 407: passes, 410: passes,
 		408: passes, 425: passes, 429: passes, 500: passes, 502: passes, 503: passes, 504: passes,
 	} {
 		followed := false
