@@ -34,7 +34,7 @@ type evaluateCmd struct {
 	Probes     float64       `help:"Unsolicited probes an hour for each public address." default:"300"`
 	Fields     string        `help:"Format of the simulation: v2, or v5 with its 29 fields." enum:"v2,v5" default:"v5"`
 	Interval   time.Duration `help:"Aggregation interval of the simulation: 1m or 10m." default:"1m"`
-	Delivery   string        `help:"When simulated logs arrive: prompt or aws." enum:"prompt,aws" default:"aws"`
+	Delivery   string        `help:"When simulated logs arrive: prompt, aws or rough, as simulate has them." enum:"prompt,aws,rough" default:"aws"`
 	Misread    float64       `help:"Share of contacts whose outcome is turned into its opposite." default:"0"`
 	Harsh      bool          `help:"Heavier tails and higher bursts in the simulation."`
 	Early      bool          `help:"Judge panes that are still open, as run does with detect.early."`
@@ -71,8 +71,11 @@ func (c *evaluateCmd) Run(ctx context.Context, e *env) error {
 		}
 		cfg = *read
 	}
-	var runs []evaluate.Run
 	var err error
+	if cfg.Networks.Allow, err = allowed(&cfg.Networks, e.Log); err != nil {
+		return usageError{err}
+	}
+	var runs []evaluate.Run
 	if len(c.Paths) > 0 {
 		runs, err = c.captures(ctx, e, &cfg)
 	} else {
@@ -137,19 +140,24 @@ func (c *evaluateCmd) simulations(ctx context.Context, e *env, cfg *Config) ([]e
 	return runs, group.Wait()
 }
 
+// simulated is the traffic of a seed, before anything happens in it.
+func (c *evaluateCmd) simulated(seed uint64) (simulate.Config, error) {
+	delivery, err := simulate.NamedDelivery(c.Delivery)
+	return simulate.Config{
+		Seed: seed, Start: evaluationStart, Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Fields), Interval: c.Interval,
+		Varied: true, Harsh: c.Harsh, Delivery: delivery, Radiation: exactly(c.Probes), Malformed: -1, Late: -1, Misread: c.Misread,
+	}, err
+}
+
 // evaluationStart is a Monday, so that four days hold no weekend.
 var evaluationStart = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
 func (c *evaluateCmd) simulation(ctx context.Context, e *env, cfg *Config, seed uint64) (*evaluate.Run, error) {
 	lasts := time.Duration(c.Days * 24 * float64(time.Hour))
-	sim := simulate.Config{
-		Seed: seed, Start: evaluationStart, Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Fields),
-		Interval: c.Interval, Varied: true, Harsh: c.Harsh, Radiation: c.Probes, Malformed: -1, Late: -1, Misread: c.Misread,
+	sim, err := c.simulated(seed)
+	if err != nil {
+		return nil, usageError{err}
 	}
-	if c.Delivery == "aws" {
-		sim.Delivery = simulate.AWSDelivery()
-	}
-	var err error
 	if sim.Scenarios, err = simulate.Suite(c.Suite, sim, lasts); err != nil {
 		return nil, usageError{err}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowwatch/flowwatch/pipeline/evaluate"
+	"github.com/flowwatch/flowwatch/pipeline/simulate"
 )
 
 func evaluated(t *testing.T, args ...string) *evaluate.Report {
@@ -48,6 +49,53 @@ func TestEvaluateFindsTheScansOfASimulation(t *testing.T) {
 	}
 	if n := got.False["high"].Findings; n != 0 {
 		t.Errorf("%d false findings at High: %v", n, got.False["high"].Examples)
+	}
+}
+
+func TestEvaluateSimulatesWhatIsAskedFor(t *testing.T) {
+	rough, err := simulate.NamedDelivery("rough")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		probes    float64
+		delivery  string
+		radiation float64
+		want      simulate.Delivery
+	}{
+		{300, "aws", 300, simulate.AWSDelivery()},
+		{0, "rough", -1, rough}, // of a simulate.Config 0 would be 300
+		{1100, "prompt", 1100, simulate.Delivery{}},
+	} {
+		c := evaluateCmd{Probes: test.probes, Delivery: test.delivery}
+		got, err := c.simulated(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Radiation != test.radiation || got.Delivery != test.want {
+			t.Errorf("--probes %v --delivery %s: %v probes, delivery %+v", test.probes, test.delivery, got.Radiation, got.Delivery)
+		}
+	}
+}
+
+// A scanner on an allow list of the configuration is nobody's finding.
+func TestEvaluateReadsAllowLists(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(nil)
+	if code := w.run(t, "simulate", "--out", dir, "--for", "40m", "--scenario", "vertical-scan@10m"); code != exitOK {
+		t.Fatalf("simulate: exit code %d: %s", code, &w.stderr)
+	}
+	list := filepath.Join(dir, "ours.json")
+	cfg := filepath.Join(dir, "flowwatch.yaml")
+	if err := os.WriteFile(list, []byte(`{"name": "ours", "type": "cidr", "list": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg, []byte("sources: [{file: {paths: [flow.log]}}]\nnetworks: {allow_lists: ["+list+"]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := evaluated(t, "--config", cfg, "--truth", filepath.Join(dir, "truth.jsonl"), filepath.Join(dir, "flow.log"))
+	if len(got.Scenarios) != 1 || got.Scenarios[0].Reported != 0 {
+		t.Errorf("scenarios are %+v, want the scan unreported", got.Scenarios)
 	}
 }
 

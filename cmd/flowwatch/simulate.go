@@ -123,17 +123,19 @@ func (c *simulateCmd) config(now time.Time) (simulate.Config, error) {
 	cfg := simulate.Config{
 		Seed: c.Seed, Start: c.start(now), Interfaces: c.Interfaces, VPCs: c.VPCs, Format: simulatedFormat(c.Format),
 		Interval: c.Interval, Varied: c.Varied, Harsh: c.Harsh, Delivery: delivery, Level: c.Level,
-		Radiation: c.Probes, Malformed: c.Malformed, Late: -1,
-	}
-	// In the configuration 0 is the default.
-	if c.Probes == 0 {
-		cfg.Radiation = -1
-	}
-	if c.Malformed == 0 {
-		cfg.Malformed = -1
+		Radiation: exactly(c.Probes), Malformed: exactly(c.Malformed), Late: -1,
 	}
 	cfg.Scenarios, err = c.scenarios(cfg)
 	return cfg, err
+}
+
+// exactly is a share or rate in a simulate.Config, where 0 stands for the
+// default and -1 for none.
+func exactly(asked float64) float64 {
+	if asked == 0 {
+		return -1
+	}
+	return asked
 }
 
 // start returns the first minute. On a stream no line may arrive before what it
