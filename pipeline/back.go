@@ -125,13 +125,19 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 }
 
 // limitSources drops outside sources when open panes hold more entries than the
-// limit: three in four of them, so that it is seldom done. What is of the own
-// networks stays, and when that alone is more than the limit, only what has come
-// since the last time makes this look again.
+// limit: three in four of them, so that it is seldom done.
 func (b *back) limitSources() {
-	if n, limit := b.entries(), b.p.sources; limit > 0 && n > max(limit, b.crowd+limit/2) {
+	if b.crowdedOut() {
 		b.evictSources()
 	}
+}
+
+// crowdedOut reports whether there are too many entries. What is of the own
+// networks stays, and when that alone is more than the limit, only what has come
+// since the last time makes this look again.
+func (b *back) crowdedOut() bool {
+	n, limit := b.entries(), b.p.sources
+	return limit > 0 && n > max(limit, b.crowd+limit/2)
 }
 
 // evictBeforeCommit keeps a commit small while sources are being evicted: what
@@ -150,9 +156,15 @@ func (b *back) evictBeforeCommit() {
 // sourcesKept is the part of the limit that an eviction leaves, one in so many.
 const sourcesKept = 4
 
-func (b *back) evictSources() {
-	evicted := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher.Internal, b.open, b.pending)
+// evict lets sources go and returns how many.
+func (b *back) evict() int {
+	n := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher.Internal, b.open, b.pending)
 	b.crowd = b.entries()
+	return n
+}
+
+func (b *back) evictSources() {
+	evicted := b.evict()
 	if evicted == 0 {
 		return
 	}

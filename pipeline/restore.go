@@ -50,7 +50,7 @@ func (r *restorer) visit(key, value []byte) error {
 	case keyWindows:
 		r.windows = bytes.Clone(value)
 	case keyCounters:
-		return r.counters(key, value)
+		return decodeInto(b.counters, key, value)
 	case keyPartition:
 		p := &partition{first: aggregate.Never}
 		b.marks.partitions[rest] = p
@@ -80,18 +80,6 @@ func (r *restorer) visit(key, value []byte) error {
 		return fmt.Errorf("unknown entry %q", key)
 	}
 	return nil
-}
-
-// counters takes the committed counters, to which the evictions of the panes
-// before them in the order of keys are added.
-func (r *restorer) counters(key, value []byte) error {
-	evicted := r.b.counters.Evicted["sources"]
-	delete(r.b.counters.Evicted, "sources")
-	err := decodeInto(r.b.counters, key, value)
-	if evicted > 0 {
-		r.b.counters.Evicted["sources"] += evicted
-	}
-	return err
 }
 
 func decodeInto(v any, key, value []byte) error {
@@ -229,7 +217,9 @@ func (r *restorer) pane(key, value []byte) error {
 		return fmt.Errorf("open pane %d: %w", start, err)
 	}
 	b.open.Pane(start).Merge(pane)
-	b.limitSources()
+	if b.crowdedOut() {
+		b.evict() // a part of a pane still has what was let go, and counted, after it was written
+	}
 	return nil
 }
 
