@@ -361,7 +361,7 @@ func crashDetectors() []detect.Detector {
 	all := []detect.Detector{
 		newRecorder(),
 		detect.NewScanInternal(internal, pane), detect.NewScanExternal(external, pane),
-		detect.NewScanSlow(slow, internal.MinFailed, pane), detect.NewScanSuccess(success, pane),
+		detect.NewScanSlow(slow, &internal, pane), detect.NewScanSuccess(success, pane),
 		detect.NewScanDistributed(detect.ScanDistributedConfig{MinPorts: 1, MinSources: 2, MaxTargets: 8}, pane),
 		detect.NewBruteForce(detect.BruteForceConfig{MinConnections: 2}, pane),
 		detect.NewCeiling(detect.CeilingConfig{Flows: 3}, pane),

@@ -136,9 +136,9 @@ func rulesOf(cfg *RulesConfig, pane time.Duration) (detectors []detect.Detector,
 		detectors = append(detectors, detect.NewScanExternal(cfg.ScanExternal.ScanExternalConfig, pane))
 	}
 	if cfg.ScanSlow.Enabled {
-		fast := 0 // failures in an hour that are scan.internal's matter
+		var fast *detect.ScanInternalConfig
 		if cfg.ScanInternal.Enabled {
-			fast = cfg.ScanInternal.MinFailed
+			fast = &cfg.ScanInternal.ScanInternalConfig
 		}
 		detectors = append(detectors, detect.NewScanSlow(cfg.ScanSlow.ScanSlowConfig, fast, pane))
 	}

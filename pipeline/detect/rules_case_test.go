@@ -48,7 +48,9 @@ func TestNewRulesRestart(t *testing.T) {
 	t.Run("scan.slow", func(t *testing.T) {
 		cfg := DefaultScanSlow()
 		cfg.MinFailed, cfg.Targets = 12, 1000
-		testRestarts(t, func() Detector { return NewScanSlow(cfg, 40, 5*time.Minute) }, drawContacts(true, 12))
+		fast := DefaultScanInternal()
+		fast.MinFailed = 40
+		testRestarts(t, func() Detector { return NewScanSlow(cfg, &fast, 5*time.Minute) }, drawContacts(true, 12))
 	})
 	t.Run("scan.success", func(t *testing.T) {
 		cfg := DefaultScanSuccess()

@@ -39,9 +39,9 @@ const (
 	slowWindow = 24 * 3600 // seconds that are looked back
 	// slowTargets is how many targets of a source are held: enough to decide.
 	slowTargets = 512
-	// slowQuiet is how many panes without a new failed target end an incident:
-	// at two an hour, several hours.
-	slowQuiet = 72
+	// slowQuiet is how many seconds without a new failed target end an
+	// incident: at two an hour, several hours.
+	slowQuiet = 6 * hour
 )
 
 // ScanSlow is the rule scan.slow: over a day a host of our own fails at many
@@ -53,7 +53,7 @@ const (
 // not counted, so that one scan pages once.
 type ScanSlow struct {
 	cfg     ScanSlowConfig
-	fast    int // failures in an hour that are scan.internal's matter, 0 when there is no such rule
+	fast    *ScanInternalConfig // whose hours are not this rule's matter, nil when that rule is off
 	pane    int64
 	ledger  ledger
 	sources map[addrKey]*slowSource
@@ -82,13 +82,13 @@ type slowTarget struct {
 	rejected bool
 }
 
-// NewScanSlow returns the rule for panes of this length. fast is min_failed of
-// scan.internal, or 0 when that rule is off and bursts are nobody else's matter.
-// The configuration must be valid.
-func NewScanSlow(cfg ScanSlowConfig, fast int, pane time.Duration) *ScanSlow {
+// NewScanSlow returns the rule for panes of this length. fast is the
+// configuration of scan.internal, or nil when that rule is off and bursts are
+// nobody else's matter. The configurations must be valid.
+func NewScanSlow(cfg ScanSlowConfig, fast *ScanInternalConfig, pane time.Duration) *ScanSlow {
 	seconds := int64(pane / time.Second)
 	return &ScanSlow{
-		cfg: cfg, fast: fast, pane: seconds, ledger: newLedger(seconds, int(slowQuiet*300/max(seconds, 300))+1),
+		cfg: cfg, fast: fast, pane: seconds, ledger: newLedger(seconds, int(slowQuiet/seconds)+1),
 		sources: make(map[addrKey]*slowSource), last: math.MinInt64,
 	}
 }
@@ -98,7 +98,11 @@ func (r *ScanSlow) Name() string { return "scan.slow" }
 
 // Version tells apart states that can't be read as one another's.
 func (r *ScanSlow) Version() string {
-	return fmt.Sprintf("%s pane=%d fast=%d min_failed=%d alpha=%g targets=%d", slowVersion, r.pane, r.fast, r.cfg.MinFailed, r.cfg.Alpha, r.cfg.Targets)
+	fast := "off"
+	if r.fast != nil {
+		fast = fmt.Sprintf("%d,%g", r.fast.MinFailed, r.fast.Alpha)
+	}
+	return fmt.Sprintf("%s pane=%d fast=%s min_failed=%d alpha=%g targets=%d", slowVersion, r.pane, fast, r.cfg.MinFailed, r.cfg.Alpha, r.cfg.Targets)
 }
 
 // Detect takes a pane's contacts and judges the sources that failed at something
@@ -265,7 +269,7 @@ func (r *ScanSlow) evict() {
 // judge tests a source's last day, or returns nil.
 func (r *ScanSlow) judge(key addrKey, s *slowSource, pane *Pane) *strike {
 	bound := math.Log(1 / r.cfg.Alpha)
-	bursts := s.bursts(r.fast, bound)
+	bursts := s.bursts(r.fast)
 	j := &judgement{exact: true, scale: 1, crossed: pane.Start}
 	from := int64(math.MaxInt64)
 	for target, t := range s.targets {
@@ -319,10 +323,11 @@ func (r *ScanSlow) judge(key addrKey, s *slowSource, pane *Pane) *strike {
 
 // bursts returns the panes, by start, that lie in an hour with as many failures as
 // scan.internal asks for, and by its test more than answers.
-func (s *slowSource) bursts(fast int, bound float64) map[int64]bool {
-	if fast == 0 {
+func (s *slowSource) bursts(fast *ScanInternalConfig) map[int64]bool {
+	if fast == nil {
 		return nil
 	}
+	bound := math.Log(1 / fast.Alpha)
 	type outcomes struct{ failed, answered int }
 	at := make(map[int64]outcomes)
 	for _, t := range s.targets {
@@ -347,7 +352,7 @@ func (s *slowSource) bursts(fast int, bound float64) map[int64]bool {
 			sum.answered -= at[starts[oldest]].answered
 			oldest++
 		}
-		if sum.failed >= fast && float64(sum.failed-sum.answered)*scanWeight >= bound {
+		if sum.failed >= fast.MinFailed && float64(sum.failed-sum.answered)*scanWeight >= bound {
 			for _, b := range starts[oldest : i+1] {
 				bursts[b] = true
 			}

@@ -9,7 +9,8 @@ import (
 )
 
 func slowRule() Detector {
-	return NewScanSlow(DefaultScanSlow(), DefaultScanInternal().MinFailed, 5*time.Minute)
+	fast := DefaultScanInternal()
+	return NewScanSlow(DefaultScanSlow(), &fast, 5*time.Minute)
 }
 
 func TestSlowScans(t *testing.T) {
@@ -110,16 +111,31 @@ func TestScanSlowWaitsForAnswers(t *testing.T) {
 // What scan.internal finds is not found again, and what it does not find for its
 // answers is not left out.
 func TestScanSlowLeavesNoGapToScanInternal(t *testing.T) {
-	off := caseOf(t, func() Detector { return NewScanSlow(DefaultScanSlow(), 0, 5*time.Minute) })
+	off := caseOf(t, func() Detector { return NewScanSlow(DefaultScanSlow(), nil, 5*time.Minute) })
 	off.next(try(insider, rejected, ports("10.0.7.42", 1, 40))).wantCreates(1)
 	on := caseOf(t, slowRule)
 	on.next(try(insider, rejected, ports("10.0.7.42", 1, 40))).wantCreates(0)
+	unlikely := DefaultScanInternal()
+	unlikely.Alpha = 1e-30 // it asks for 50 more failed than answered
+	strict := caseOf(t, func() Detector { return NewScanSlow(DefaultScanSlow(), &unlikely, 5*time.Minute) })
+	strict.next(try(insider, rejected, ports("10.0.7.42", 1, 40))).wantCreates(1)
+}
+
+// Six hours are six hours, whatever a pane is.
+func TestScanSlowGoesOnForSixHours(t *testing.T) {
+	for _, pane := range []time.Duration{time.Minute, 5 * time.Minute, time.Hour} {
+		rule := NewScanSlow(DefaultScanSlow(), nil, pane)
+		if got, want := rule.ledger.quiet, int(6*time.Hour/pane)+1; got != want {
+			t.Errorf("with panes of %v an incident closes after %d quiet ones, want %d", pane, got, want)
+		}
+	}
 }
 
 func TestSlowScansLetGoOfTheLeastSuspicious(t *testing.T) {
 	cfg := DefaultScanSlow()
 	cfg.Targets = 1000
-	c := caseOf(t, func() Detector { return NewScanSlow(cfg, 9, 5*time.Minute) })
+	fast := DefaultScanInternal()
+	c := caseOf(t, func() Detector { return NewScanSlow(cfg, &fast, 5*time.Minute) })
 	rule := c.rule.(*ScanSlow)
 	var all []tries
 	for i := range 200 {

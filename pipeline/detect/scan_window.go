@@ -100,9 +100,10 @@ func (s *Scan) slight(o *aggregate.Outcomes) bool {
 // fire. For 300 in an hour that is 8 in five minutes. Of a source that is not
 // held yet, panes below it are forgotten; that can hide at most a third of the
 // failures that the rule asks for, and as many answers, when they come slower
-// than any pane shows. A window of a single pane is exact: one that fires holds
-// three times as many. So is a rule with a low threshold, such as that for
-// internal sources: there least is 1 and only panes without outcome are slight.
+// than any pane shows. A window of one pane is exact, as one that fires holds
+// three times as many; one of two can lose what its first pane has below least.
+// A rule with a low threshold, such as that for internal sources, is exact too:
+// there least is 1 and only panes without outcome are slight.
 //
 // It matters because most external sources try one or two targets and are
 // never seen again, in such numbers that keeping them is most of the work.

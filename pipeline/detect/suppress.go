@@ -13,7 +13,7 @@ import (
 // was announced. An empty field matches everything.
 type Suppression struct {
 	Rule    string `yaml:"rule,omitempty" strict:"oneof=spike|scan.internal|scan.external|scan.slow|scan.distributed|scan.success|bruteforce|ceiling"`
-	Source  string `yaml:"source,omitempty"` // address, CIDR or interface that the finding is about: its Key
+	Source  string `yaml:"source,omitempty"` // what the finding is about, its Key: an address, alone or within a CIDR, or an interface
 	Account string `yaml:"account,omitempty"`
 	Until   Until  `yaml:"until"`
 	Reason  string `yaml:"reason" strict:"required"` // for those who read the configuration and the closing event
