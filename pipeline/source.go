@@ -19,9 +19,6 @@ func (p Position) Position() Position { return p }
 // words. A place does not change.
 type Place interface{ Position() Position }
 
-// Positions maps partition IDs to positions.
-type Positions map[string]Position
-
 // Source hands out the partitions of one input, each resumed after its
 // committed position.
 //

@@ -18,6 +18,16 @@ func Partial(err error, left []int) error {
 	return partialError{err, left}
 }
 
+// PartialFrom marks an error of Send that concerns its findings from an index
+// on, of n: those before have arrived.
+func PartialFrom(err error, from, n int) error {
+	left := make([]int, 0, n-from)
+	for i := from; i < n; i++ {
+		left = append(left, i)
+	}
+	return Partial(err, left)
+}
+
 type partialError struct {
 	error
 	left []int

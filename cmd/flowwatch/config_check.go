@@ -177,13 +177,13 @@ func atLeast(key string, value, least int) error {
 	return fmt.Errorf("%s: %d is too small; accepted: at least %d", key, value, least)
 }
 
-// foldedSources is what the table of external sources is cut down to above
-// limits.sources: a smaller limit could never be kept.
-const foldedSources = 65_536
+// leastSources is the least limits.sources: an eviction leaves a quarter of the
+// limit, and fewer than 16,384 sources would not even hold a busy pane.
+const leastSources = 65_536
 
 // Validate judges every key.
 func (c *LimitsConfig) Validate() error {
-	err := atLeast("sources", c.Sources, foldedSources)
+	err := atLeast("sources", c.Sources, leastSources)
 	if c.Memory < 64<<20 {
 		size, _ := c.Memory.MarshalText() // never fails
 		err = errors.Join(err, fmt.Errorf("memory: %s is too small; accepted: at least 64MiB", size))

@@ -78,7 +78,7 @@ func loginSource(key []byte) netip.Addr {
 }
 
 // add counts a record when it is of an accepted connection to a login port. A
-// lone SYN is none, and neither is a packet or three without tcp-flags.
+// lone SYN is none, and neither is a record of up to three packets.
 func (l *Logins) add(scratch, place []byte, f *enrich.Flow) []byte {
 	port := f.IntOr(flowlog.DstPort, 0)
 	if !slices.Contains(loginPorts, port) || f.Action() != flowlog.Accept || f.IntOr(flowlog.Protocol, 0) != enrich.TCP ||

@@ -34,7 +34,7 @@ const (
 // Outcome is what the evidence for one target amounts to.
 type Outcome uint8
 
-// The outcomes of DETECTION.md's table.
+// The outcomes, as docs/detection.md tells them apart.
 const (
 	Unknown   Outcome = iota // weight 0: UDP, ICMP and others without a reply, or nothing telling
 	Pending                  // only SYN seen so far: failed unless an answer comes within one more pane
@@ -43,7 +43,7 @@ const (
 	NoContact                // nothing came from the initiator: seen from the other side of an undecided record
 )
 
-// Outcome decides what the evidence amounts to, by DETECTION.md's table.
+// Outcome decides what the evidence amounts to, as docs/detection.md says.
 func (e Evidence) Outcome(protocol uint8) Outcome {
 	const tcp = 6
 	switch {

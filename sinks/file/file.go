@@ -145,7 +145,7 @@ func (s *Sink) Send(ctx context.Context, findings []detect.Finding) error {
 		n, err := s.some(lines[done:])
 		if err != nil {
 			left := bytes.Count(lines[done:], []byte("\n"))
-			return sinks.Partial(err, lastOf(len(findings), left))
+			return sinks.PartialFrom(err, len(findings)-left, len(findings))
 		}
 		done += n
 	}
@@ -170,14 +170,6 @@ func (s *Sink) some(lines []byte) (int, error) {
 		return 0, fmt.Errorf("append to file: %w", err)
 	}
 	return n, nil
-}
-
-// lastOf returns the indexes of the last so many of n.
-func lastOf(n, last int) (indexes []int) {
-	for i := n - last; i < n; i++ {
-		indexes = append(indexes, i)
-	}
-	return indexes
 }
 
 // append writes and syncs whole lines at the end of a file of that size.

@@ -73,15 +73,19 @@ func (s *Sink) Close() error { return s.client.Close() }
 // Send implements sinks.Sink. It ends at the first message that fails.
 func (s *Sink) Send(ctx context.Context, findings []detect.Finding) error {
 	for i := range findings {
-		body, err := json.Marshal(messageOf(&findings[i]))
-		if err != nil {
-			return sinks.Permanent(fmt.Errorf("encode finding %s event %d: %w", findings[i].UID, findings[i].Seq, err))
-		}
-		if err := s.client.JSON(ctx, body, http.Header{}); err != nil {
-			return err
+		if err := s.post(ctx, &findings[i]); err != nil {
+			return sinks.PartialFrom(err, i, len(findings))
 		}
 	}
 	return nil
+}
+
+func (s *Sink) post(ctx context.Context, f *detect.Finding) error {
+	body, err := json.Marshal(messageOf(f))
+	if err != nil {
+		return sinks.Permanent(fmt.Errorf("encode finding %s event %d: %w", f.UID, f.Seq, err))
+	}
+	return s.client.JSON(ctx, body, http.Header{})
 }
 
 // Slack's limits, in characters.

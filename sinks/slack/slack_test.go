@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/sinks"
 	"github.com/flowwatch/flowwatch/sinks/sinktest"
 )
 
@@ -140,5 +142,25 @@ func TestErrorsHoldNoURL(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v: want an error without the URL", err)
 		}
+	}
+}
+
+// What has arrived before a message fails does not come again.
+func TestWhatArrivedIsNotLeft(t *testing.T) {
+	taken := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if taken++; taken > 2 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	s, err := New(Config{URL: server.URL}, Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	err = s.Send(t.Context(), sinktest.Interleaved(2, 2))
+	if left := sinks.Left(err, 4); !slices.Equal(left, []int{2, 3}) {
+		t.Errorf("of four, of which two arrived, %v are left: %v", left, err)
 	}
 }

@@ -87,17 +87,10 @@ func (s *Sink) Name() string { return s.deps.Name }
 func (s *Sink) Send(ctx context.Context, findings []detect.Finding) error {
 	for i := range findings {
 		if err := s.publish(ctx, &findings[i]); err != nil {
-			return sinks.Partial(err, indexes(i, len(findings)))
+			return sinks.PartialFrom(err, i, len(findings))
 		}
 	}
 	return nil
-}
-
-func indexes(from, to int) (all []int) {
-	for i := from; i < to; i++ {
-		all = append(all, i)
-	}
-	return all
 }
 
 func (s *Sink) publish(ctx context.Context, f *detect.Finding) error {

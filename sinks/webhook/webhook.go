@@ -59,17 +59,23 @@ func (s *Sink) Close() error { return s.client.Close() }
 
 // Send implements sinks.Sink. It ends at the first request that fails.
 func (s *Sink) Send(ctx context.Context, findings []detect.Finding) error {
-	for len(findings) > 0 {
-		body, n, err := s.body(findings)
+	for sent := 0; sent < len(findings); {
+		n, err := s.post(ctx, findings[sent:])
 		if err != nil {
-			return err
+			return sinks.PartialFrom(err, sent, len(findings))
 		}
-		if err := s.client.JSON(ctx, body, s.header(body, findings[:n])); err != nil {
-			return err
-		}
-		findings = findings[n:]
+		sent += n
 	}
 	return nil
+}
+
+// post sends as many of the first findings as one request takes: n of them.
+func (s *Sink) post(ctx context.Context, findings []detect.Finding) (n int, err error) {
+	body, n, err := s.body(findings)
+	if err != nil {
+		return 0, err
+	}
+	return n, s.client.JSON(ctx, body, s.header(body, findings[:n]))
 }
 
 // body encodes as many of the first findings as one request takes: n of them.

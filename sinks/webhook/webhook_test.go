@@ -401,3 +401,19 @@ func TestConfig(t *testing.T) {
 		})
 	}
 }
+
+// What has arrived before a request fails does not come again.
+func TestWhatArrivedIsNotLeft(t *testing.T) {
+	taken := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if taken++; taken > 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	s := open(t, Config{URL: server.URL, Batch: 2}, Deps{})
+	err := s.Send(t.Context(), sinktest.Interleaved(5, 1))
+	if left := sinks.Left(err, 5); !slices.Equal(left, []int{2, 3, 4}) {
+		t.Errorf("of five, of which two arrived, %v are left: %v", left, err)
+	}
+}
