@@ -234,3 +234,20 @@ func TestLoadConfigSize(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The rules that a configuration can name are those there are.
+func TestRuleNamesInTheConfiguration(t *testing.T) {
+	cfg := defaultConfig()
+	cfg.Rules.Ceiling.Flows = 1 // on
+	_, names := rulesOf(&cfg.Rules, cfg.Windows.Pane)
+	want := "oneof=" + strings.Join(names, "|")
+	for _, of := range []struct {
+		holder any
+		field  string
+	}{{SinkConfig{}, "Rules"}, {detect.Suppression{}, "Rule"}} {
+		field, _ := reflect.TypeOf(of.holder).FieldByName(of.field)
+		if got := field.Tag.Get("strict"); got != want {
+			t.Errorf("%T.%s accepts %q, want %q", of.holder, of.field, got, want)
+		}
+	}
+}
