@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -321,28 +320,5 @@ func TestDocBounds(t *testing.T) {
 	}
 	if checked == 0 {
 		t.Error("no bounds are told")
-	}
-}
-
-// Every example in docs/configuration.md is accepted.
-func TestDocExamples(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "configuration.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	examples := strings.Split(string(text), "```yaml\n")[1:]
-	if len(examples) == 0 {
-		t.Fatal("no examples")
-	}
-	for _, example := range examples {
-		example, _, _ = strings.Cut(example, "```")
-		if !strings.Contains(example, "sources:\n") {
-			example += "sources: [{file: {paths: [flow.log]}}]\n"
-		}
-		w := newWorld(nil)
-		w.Stdin = strings.NewReader(example)
-		if _, _, err := loadConfig(&w.env, "-"); err != nil {
-			t.Errorf("%v\nin\n%s", err, example)
-		}
 	}
 }
