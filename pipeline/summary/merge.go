@@ -18,6 +18,7 @@ func (s *Summary) Merge(o *Summary) {
 	}
 	if o.timed {
 		s.span(o.first, o.last)
+		s.timeline.merge(&o.timeline)
 	}
 	o.v4.all(func(e *entry[uint32]) {
 		into := s.v4.at(e.key, hash32(e.key))

@@ -36,8 +36,9 @@ type Report struct {
 	ASNs          []AS              `json:"asns"`
 	Findings      []json.RawMessage `json:"findings"`
 
-	// Reasons splits Records.Malformed; it is in the table only.
-	Reasons map[string]int64 `json:"-"`
+	// Reasons splits Records.Malformed; it is in no JSON, nor is Timeline.
+	Reasons  map[string]int64 `json:"-"`
+	Timeline Timeline         `json:"-"`
 }
 
 // Records counts data lines by what they are: Total = OK + NoData + SkipData +
@@ -112,6 +113,7 @@ func (s *Summary) Report(o Options) *Report {
 		Findings:   o.Findings,
 		TopSources: []Source{},
 		TopPorts:   s.topPorts(o.Top),
+		Timeline:   s.timeline.report(),
 	}
 	if r.Findings == nil {
 		r.Findings = []json.RawMessage{}

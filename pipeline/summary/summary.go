@@ -68,6 +68,7 @@ type Summary struct {
 	first      int64 // least start, when timed
 	last       int64 // greatest end, when timed
 	timed      bool
+	timeline   timeline
 
 	v4    table[uint32]
 	v6    table[[16]byte]
@@ -118,6 +119,7 @@ func (s *Summary) Add(f *Flow) {
 	}
 	if f.Start >= 0 && f.End >= 0 {
 		s.span(f.Start, f.End)
+		s.timeline.add(f)
 	}
 	if f.Source.IsValid() {
 		s.has |= hasSource
