@@ -44,6 +44,7 @@ type back struct {
 	lastPane     int64           // start of the pane closed last, Never when none
 	late         map[int64]int64 // late records of open panes, best effort: not kept over a restart
 	raised       []detect.Finding
+	recent       []*detect.Finding // the last that were committed, oldest first
 	suppressor   *suppressor
 	outlets      *outlets
 	incidents    map[string]*detect.Finding // the last event of each that is open, by uid

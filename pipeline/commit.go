@@ -66,6 +66,7 @@ func (p *Pipeline) finish(ctx context.Context, c *prepared) error {
 		}
 	}
 	p.unsaved = nil
+	c.published.Committed = time.Now()
 	p.published.Store(c.published)
 	for reader, position := range c.readers {
 		if position != "" {
@@ -109,6 +110,7 @@ func (b *back) fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failing = err
+	b.p.failing.Store(&err)
 	b.signal()
 }
 
@@ -128,7 +130,9 @@ func (b *back) prepare() *prepared {
 		b.counters.Outbox++
 		b.outlets.put(b.counters.Outbox, &f)
 		b.incident(d, &f)
+		b.recent = append(b.recent, &f)
 	}
+	b.recent = slices.Delete(b.recent, 0, max(0, len(b.recent)-recentFindings))
 	b.raised = nil
 	b.counters.Watermark, b.counters.LastPane = b.marks.global, b.lastPane
 	if b.p.store != nil {

@@ -170,6 +170,7 @@ func (w *world) run(t *testing.T, script []partitionScript, crash *crashPoint) (
 func (w *world) result(t *testing.T) any {
 	t.Helper()
 	published := *w.last
+	published.Committed, published.Recent = time.Time{}, nil // of one process
 	slices.SortFunc(published.Open, func(a, b *detect.Finding) int { return strings.Compare(a.UID, b.UID) })
 	panes := make(map[string]string)
 	for k, v := range w.entries {

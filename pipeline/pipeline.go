@@ -74,6 +74,7 @@ type Pipeline struct {
 	committing chan struct{} // holds a token while a commit is made: one at a time
 	unsaved    *prepared     // a commit that failed when its context ended
 	published  atomic.Pointer[Published]
+	failing    atomic.Pointer[error] // what back.failing is, for who must not wait for its lock
 	ready      atomic.Bool
 }
 
@@ -104,6 +105,15 @@ func New(ctx context.Context, cfg Config, d Dependencies) (*Pipeline, error) {
 // Published returns what the last commit made durable. It is never nil, safe
 // for concurrent use and not to be changed.
 func (p *Pipeline) Published() *Published { return p.published.Load() }
+
+// CommitError returns what the commit in progress failed with last, nil when
+// commits succeed. Like Published it waits for nothing.
+func (p *Pipeline) CommitError() error {
+	if err := p.failing.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // Run reads the inputs to their end or until ctx ends, then merges and commits
 // what was read. It returns nil in both cases, and the first error otherwise;

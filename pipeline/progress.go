@@ -19,9 +19,10 @@ type progress struct {
 }
 
 type reader struct {
-	progressed time.Time // when it last got payloads, proved that there are none, or was let go
-	known      string    // what the reads since then tell
-	held       time.Time // since when the back half keeps it from reading; zero: it reads
+	progressed time.Time     // when it last got payloads, proved that there are none, or was let go
+	known      string        // what the reads since then tell
+	held       time.Time     // since when the back half keeps it from reading; zero: it reads
+	lag        time.Duration // of the last read
 }
 
 func newProgress() *progress { return &progress{readers: map[string]*reader{}} }
@@ -47,12 +48,24 @@ func (p *progress) read(id string, b *Batch) {
 	if r == nil {
 		return
 	}
+	r.lag = b.Lag
 	switch {
 	case len(b.Payloads) > 0 || b.Idle || b.Lag <= 0 && b.Unread == "":
 		r.progressed, r.known = time.Now(), ""
 	default:
 		r.known = cmp.Or(b.Unread, "records wait")
 	}
+}
+
+// lag is how far the last read was behind; reading is false when nobody reads.
+func (p *progress) lag(id string) (lag time.Duration, reading bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.readers[id]
+	if r == nil {
+		return 0, false
+	}
+	return r.lag, true
 }
 
 // hold says that the back half has the reader from now on: it merges, waits for

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -25,9 +26,27 @@ type Published struct {
 	Calibration                map[string]map[string]int64 // by measure and p
 	Evicted                    map[string]int64            // by table
 	Watermark                  int64                       // Unix seconds; aggregate.Never, aggregate.Forever
+	LastPane                   int64                       // start of the pane closed last, aggregate.Never
 	Views                      []PublishedView
-	Levels                     []detect.Level
+	Levels                     []detect.Level // of LastPane; of none after a restart
+
+	// Committed is when it became durable, on the real clock; zero before the
+	// first commit of the process.
+	Committed  time.Time
+	Partitions []PublishedPartition // that are still to be read to their end, by ID
+	Recent     []*detect.Finding    // the last events that this process committed, oldest first
 }
+
+// PublishedPartition is how far one partition was read as of a commit.
+type PublishedPartition struct {
+	ID, Source string
+	Watermark  int64         // Unix seconds; aggregate.Never before its first records
+	Reading    bool          // by this process, at the moment
+	Lag        time.Duration // of its last read behind the newest payload, where the source can tell
+}
+
+// recentFindings is how many events Published keeps.
+const recentFindings = 100
 
 // PublishedView is one view as of the last commit.
 type PublishedView struct {
@@ -51,7 +70,8 @@ func (b *back) publish() *Published {
 		OK: c.OK, NoData: c.NoData, SkipData: c.SkipData,
 		Malformed: c.Malformed, Late: c.Late, PanesClosed: c.PanesClosed,
 		Findings: c.Findings, Suppressed: c.Suppressed, ScanTargets: c.ScanTargets, Calibration: c.Calibration, Evicted: c.Evicted,
-		Watermark: b.marks.global, Open: slices.Collect(maps.Values(b.incidents)),
+		Watermark: b.marks.global, LastPane: b.lastPane, Open: slices.Collect(maps.Values(b.incidents)),
+		Partitions: b.publishPartitions(), Recent: slices.Clone(b.recent),
 	}
 	for i, v := range b.p.plan.Views() {
 		view := PublishedView{View: v}
@@ -65,6 +85,19 @@ func (b *back) publish() *Published {
 	}
 	p.Levels = b.lastLevels()
 	return p
+}
+
+func (b *back) publishPartitions() []PublishedPartition {
+	var all []PublishedPartition
+	for _, id := range b.partitionIDs() {
+		p := b.marks.partitions[id]
+		if p.Ended {
+			continue
+		}
+		lag, reading := b.p.progress.lag(id)
+		all = append(all, PublishedPartition{ID: id, Source: p.Source, Watermark: p.Watermark, Reading: reading, Lag: lag})
+	}
+	return all
 }
 
 // lastLevels returns what the spike rule held the last pane against.

@@ -29,6 +29,7 @@ type baseline struct {
 
 	// Of the last test; 0 before the first.
 	mu, muPhi float64
+	x         int64 // what it had
 }
 
 // learning holds the rates of a pane's length.

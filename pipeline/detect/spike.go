@@ -212,7 +212,7 @@ func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested
 		if t.usual[m] > 0 {
 			s.follow(b, &t, m, adjacent)
 		}
-		b.cand, b.mu, b.muPhi = t.cand[m], e.mu, b.phi
+		b.cand, b.x, b.mu, b.muPhi = t.cand[m], counts[m], e.mu, b.phi
 	}
 	in.tested = start
 	return t

@@ -5,11 +5,12 @@ import (
 	"math"
 )
 
-// Level is what the last pane of one interface was held against, in one
-// measure's own unit (bytes are bytes).
+// Level is what the last pane of one interface had and was held against, in one
+// measure's own unit (bytes are bytes, in whole KiB).
 type Level struct {
 	Key
 	Measure   Measure
+	Observed  float64
 	Expected  float64
 	Threshold float64 // the least count that is a candidate
 }
@@ -37,5 +38,5 @@ func (s *Spike) level(in *ingress, m Measure) Level {
 	least := int64(math.Ceil(max(leastRatio*b.mu, b.mu+s.cfg.floor(m))))
 	threshold := upperQuantile(least, b.mu, b.muPhi, s.lnA)
 	unit := float64(m.unit())
-	return Level{Key: in.Key, Measure: m, Expected: b.mu * unit, Threshold: float64(threshold) * unit}
+	return Level{Key: in.Key, Measure: m, Observed: float64(b.x) * unit, Expected: b.mu * unit, Threshold: float64(threshold) * unit}
 }

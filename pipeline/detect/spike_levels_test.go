@@ -45,8 +45,8 @@ func c3(l *Load) int64 { return (l.First / fiveMinutes) % 3 }
 func TestLevelsInBytes(t *testing.T) {
 	c := newIngressCase(t).panes(20, 0, bytesOf(1<<20))
 	for l := range c.rule.Levels() {
-		if l.Measure == Bytes && (l.Expected != 1<<20 || l.Threshold < 6<<20) {
-			t.Errorf("expected %v, threshold %v; want 1 MiB and 5 MiB more", l.Expected, l.Threshold)
+		if l.Measure == Bytes && (l.Observed != 1<<20 || l.Expected != 1<<20 || l.Threshold < 6<<20) {
+			t.Errorf("observed %v, expected %v, threshold %v; want 1 MiB twice and 5 MiB more", l.Observed, l.Expected, l.Threshold)
 		}
 	}
 }
