@@ -57,6 +57,8 @@ var rooms = map[string][]string{
 	// after each commit.
 	"sinks/prometheus": {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},
 	"sinks/status":     {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},
+	// The report shows the totals of analyze.
+	"sinks/report": {"sinks", "pipeline/detect", "pipeline/summary", "pipeline/flowlog"},
 }
 
 // Some modules are kept to a few rooms: a stage that logs, counts or calls AWS

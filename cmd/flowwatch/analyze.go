@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,14 +15,16 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
+	"github.com/flowwatch/flowwatch/sinks/report"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
 )
 
 type analyzeCmd struct {
 	Paths    []string       `arg:"" name:"path" help:"Files, folders, globs, or - for standard input: plain, gzip or zstd."`
-	Output   string         `help:"table or json." enum:"table,json" default:"table"`
+	Output   string         `help:"table, json, or html: a report in one file." enum:"table,json,html" default:"table"`
+	Out      string         `help:"File to write the result to; by default standard output." placeholder:"FILE"`
 	Format   []string       `help:"Field list of lines without a header, such as 'account-id action bytes ...'. Repeatable." sep:"none"`
-	Top      int            `help:"Length of the top lists." default:"10"`
+	Top      int            `help:"Length of the top lists; html has up to 250 rows of each." default:"10"`
 	Lateness time.Duration  `help:"How far behind the newest record of its file a record may come." default:"1h"`
 	Internal []netip.Prefix `help:"Own networks, as CIDR. Repeatable; by default the private ranges."`
 	FailOn   string         `help:"Exit with code 3 when there is a finding of this severity or above." enum:",info,low,medium,high,critical" default:""`
@@ -35,7 +38,7 @@ func (c *analyzeCmd) Validate() error {
 	case c.Lateness < 0:
 		return fmt.Errorf("--lateness: %s is negative; accepted: 0s or more", c.Lateness)
 	}
-	return nil
+	return checkOut(c.Out)
 }
 
 // Run reads all paths once and writes the result to Stdout.
@@ -86,26 +89,49 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	return c.failOn(found.sorted())
 }
 
+// write writes the result to --out, or to Stdout.
 func (c *analyzeCmd) write(e *env, total *summary.Summary, findings []detect.Finding) error {
-	o := summary.Options{Top: c.Top}
-	var lines []string
-	for i := range findings {
-		object, err := encodeOCSF(&findings[i], e.Now())
-		if err != nil {
-			return err
-		}
-		o.Findings = append(o.Findings, json.RawMessage(object))
-		lines = append(lines, stdout.Line(&findings[i]))
+	r, err := c.report(e, total, findings)
+	if err != nil {
+		return err
 	}
-	report := total.Report(o)
-	if report.Records.OK > 0 && report.Unknown.Records == report.Records.OK {
+	if r.Records.OK > 0 && r.Unknown.Records == r.Records.OK {
 		fmt.Fprintln(e.Stderr, "flowwatch: no record tells its direction, and none goes between your networks and others:\n"+
 			"name yours with --internal CIDR, or log the field flow-direction")
 	}
-	if c.Output == "json" {
-		return report.WriteJSON(e.Stdout)
+	if c.Out == "" {
+		return c.render(e, e.Stdout, r, findings)
 	}
-	return report.WriteTable(e.Stdout, summary.TableOptions{Width: columns(e.Stdout), Color: e.colour(e.Stdout), Findings: lines})
+	return writeWhole(c.Out, func(w io.Writer) error { return c.render(e, w, r, findings) })
+}
+
+func (c *analyzeCmd) report(e *env, total *summary.Summary, findings []detect.Finding) (*summary.Report, error) {
+	o := summary.Options{Top: c.Top}
+	if c.Output == "html" {
+		o.Top = report.MostRows
+	}
+	for i := range findings {
+		object, err := encodeOCSF(&findings[i], e.Now())
+		if err != nil {
+			return nil, err
+		}
+		o.Findings = append(o.Findings, json.RawMessage(object))
+	}
+	return total.Report(o), nil
+}
+
+func (c *analyzeCmd) render(e *env, w io.Writer, r *summary.Report, findings []detect.Finding) error {
+	switch c.Output {
+	case "json":
+		return r.WriteJSON(w)
+	case "html":
+		return report.Write(w, report.Input{Summary: r, Findings: findings, Made: e.Now(), Version: thisBuild().Version})
+	}
+	var lines []string
+	for i := range findings {
+		lines = append(lines, stdout.Line(&findings[i]))
+	}
+	return r.WriteTable(w, summary.TableOptions{Width: columns(w), Color: e.colour(w), Findings: lines})
 }
 
 func (c *analyzeCmd) failOn(findings []detect.Finding) error {

@@ -36,6 +36,8 @@ import (
 type service struct {
 	cfg      *Config
 	log      *zap.Logger
+	clock    func() time.Time
+	status   string // where the page listens, or statusOff
 	registry *prometheus.Registry
 	pipeline *pipeline.Pipeline
 	inputs   []pipeline.Input
@@ -47,7 +49,7 @@ type service struct {
 // assemble builds a service. What it opened is closed by close, also after an
 // error of its own.
 func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) {
-	s = &service{cfg: cfg, log: e.Log, registry: prometheus.NewRegistry()}
+	s = &service{cfg: cfg, log: e.Log, clock: e.Now, status: statusAddress(e, cfg), registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -250,6 +252,10 @@ func (s *service) run(ctx context.Context, listenOn string, ready func(addr stri
 	if err != nil {
 		return err
 	}
+	page, err := s.openStatus(ctx)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -259,6 +265,10 @@ func (s *service) run(ctx context.Context, listenOn string, ready func(addr stri
 		web := endpoints{Gatherer: s.registry, Health: s.pipeline.Health, Ready: s.pipeline.Ready, Log: s.log}
 		return web.Serve(serving, ln)
 	})
+	if page != nil {
+		servers.Go(func() error { page.Run(serving); return nil })
+		servers.Go(func() error { return serve(serving, page.ln, page.Handler(), s.log) })
+	}
 	for _, box := range s.outboxes {
 		senders.Go(func() error { return box.Run(sending) })
 	}

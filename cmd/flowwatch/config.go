@@ -71,6 +71,18 @@ func listenAddress(e *env, cfg *Config) string {
 	return cfg.Listen
 }
 
+// statusAddress returns where the status page listens: FLOWWATCH_STATUS_LISTEN,
+// else what the configuration says, else (cfg is nil) the default.
+func statusAddress(e *env, cfg *Config) string {
+	if listen := e.Getenv("FLOWWATCH_STATUS_LISTEN"); listen != "" {
+		return listen
+	}
+	if cfg == nil {
+		return defaultStatus
+	}
+	return cfg.Status.Listen
+}
+
 // exampleConfig is the defaults with a source to be replaced.
 func exampleConfig() Config {
 	cfg := defaultConfig()

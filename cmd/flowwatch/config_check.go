@@ -29,6 +29,12 @@ func (c *Config) Validate() error {
 	if err := checkListen(c.Listen); err != nil {
 		errs = append(errs, fmt.Errorf("listen: %w", err))
 	}
+	if err := checkStatus(c.Status.Listen); err != nil {
+		errs = append(errs, fmt.Errorf("status.listen: %w", err))
+	}
+	if c.Listen == c.Status.Listen {
+		errs = append(errs, fmt.Errorf("status.listen: %q is listen already; accepted: another port", c.Listen))
+	}
 	errs = append(errs, duplicates("sources", "kinesis.stream", c.Sources, SourceConfig.stream)...)
 	errs = append(errs, duplicates("sources", "firehose.listen", c.Sources, SourceConfig.endpoint)...)
 	errs = append(errs, duplicates("sources", "s3.queue_url", c.Sources, SourceConfig.queue)...)

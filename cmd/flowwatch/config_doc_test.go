@@ -136,6 +136,7 @@ var keyTexts = map[string]keyText{
 	"limits.memory":                       {"at least 64MiB", "memory that the Go runtime tries to stay below"},
 	"limits.sources":                      {"at least 65536", "external sources held over slices and open panes"},
 	"listen":                              {"host:port; without a host, every address", "`/metrics`, `/healthz` and `/readyz`, without authentication. `FLOWWATCH_LISTEN` goes before it"},
+	"status.listen":                       {"host:port, or `off`", "the [status page](status-page.md): addresses and raw records, without authentication. `FLOWWATCH_STATUS_LISTEN` goes before it"},
 }
 
 // docKey is one key with its default, as the types and defaults have it.

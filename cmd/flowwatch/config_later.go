@@ -10,5 +10,4 @@ var notYet = []string{
 	"checkpoint.s3",
 	"checkpoint.leases",
 	"exchange.kinesis",
-	"status",
 }

@@ -34,6 +34,7 @@ type Config struct {
 	Exchange   struct{}             `yaml:"exchange,omitempty"` // in one process
 	Limits     LimitsConfig         `yaml:"limits"`
 	Listen     string               `yaml:"listen"` // host:port of /metrics, /healthz and /readyz
+	Status     StatusConfig         `yaml:"status"`
 }
 
 // SourceConfig is one item of sources: exactly one kind is set.
@@ -181,6 +182,11 @@ type CheckpointConfig struct {
 	Every time.Duration         `yaml:"every"` // between two commits; one is made sooner when a finding waits
 }
 
+// StatusConfig is the page that shows what goes on.
+type StatusConfig struct {
+	Listen string `yaml:"listen"` // host:port, or statusOff
+}
+
 // LimitsConfig bounds what flowwatch uses.
 type LimitsConfig struct {
 	Memory  strictyaml.Size `yaml:"memory"`
@@ -211,7 +217,13 @@ func defaultConfig() Config {
 		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
 		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 262_144},
 		Listen:     defaultListen,
+		Status:     StatusConfig{Listen: defaultStatus},
 	}
 }
 
-const defaultListen = ":9464"
+// Where is listened by default. The page shows addresses and raw records: it is
+// for this machine unless the configuration says otherwise.
+const (
+	defaultListen = ":9464"
+	defaultStatus = "127.0.0.1:9465"
+)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type demoCmd struct {
 	Duration time.Duration `help:"How long to run; 0 is until it is interrupted." default:"0"`
 	Speed    float64       `help:"How many times faster than the clock event time runs, 1 to 1000." default:"300"`
 	Listen   string        `help:"host:port of /metrics, /healthz and /readyz." default:"127.0.0.1:9464"`
+	Status   string        `help:"host:port of the status page, or off (by default what $$FLOWWATCH_STATUS_LISTEN says, else 127.0.0.1:9465)." placeholder:"HOST:PORT"`
 	Seed     uint64        `help:"Of the simulated traffic." default:"1"`
 }
 
@@ -40,6 +42,11 @@ func (c *demoCmd) Validate() error {
 		return fmt.Errorf("--duration: %s is negative; accepted: 0s or more", c.Duration)
 	case !(c.Speed >= 1 && c.Speed <= 1000):
 		return fmt.Errorf("--speed: %g; accepted: 1 to 1000", c.Speed)
+	}
+	if c.Status != "" {
+		if err := checkStatus(c.Status); err != nil {
+			return fmt.Errorf("--status: %w", err)
+		}
 	}
 	return checkListen(c.Listen)
 }
@@ -82,7 +89,8 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	c.greet(e, traffic)
+	s.status = cmp.Or(c.Status, s.status)
+	c.greet(e, traffic, s.status)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var both errgroup.Group // whichever fails ends the other
@@ -112,12 +120,16 @@ func (c *demoCmd) config(endpoint, state string, traffic *simulate.Generator) *C
 }
 
 // greet says what is about to happen, on Stderr: findings go to Stdout.
-func (c *demoCmd) greet(e *env, traffic *simulate.Generator) {
+func (c *demoCmd) greet(e *env, traffic *simulate.Generator, page string) {
+	if page != statusOff {
+		page = "http://" + page + "/"
+	}
 	fmt.Fprintf(e.Stderr, `flowwatch demo: simulated VPC traffic on a local Kinesis stream, %gx the clock.
+Status page: %s
 Metrics: http://%s/metrics    End: Ctrl-C
 Attacks to come, by event time (findings follow when their windows close, 15 to
 25 minutes later: a few seconds here):
-`, c.Speed, c.Listen)
+`, c.Speed, page, c.Listen)
 	for _, t := range traffic.Truth() {
 		fmt.Fprintf(e.Stderr, "  %s  %-14s %-14s %s\n", t.Start.UTC().Format("2006-01-02 15:04Z"), t.Scenario, t.Rule, t.Key)
 	}

@@ -17,7 +17,8 @@ type healthcheckCmd struct {
 	Config string `help:"Configuration file to take the address from." placeholder:"FILE"`
 }
 
-const healthcheckTimeout = 3 * time.Second
+// askTimeout is how long a running flowwatch may take to answer.
+const askTimeout = 3 * time.Second
 
 // Run returns nil when /healthz answers 200, else why not.
 func (c *healthcheckCmd) Run(ctx context.Context, e *env) error {
@@ -25,10 +26,9 @@ func (c *healthcheckCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	url := "http://" + addr + "/healthz"
-	if err := askHealth(ctx, url); err != nil {
+	if _, err := ask(ctx, "http://"+addr+"/healthz", 4<<10); err != nil {
 		return fmt.Errorf("not healthy: %w", err)
 	}
 	_, err = fmt.Fprintln(e.Stdout, "healthy")
@@ -40,12 +40,9 @@ func (c *healthcheckCmd) Run(ctx context.Context, e *env) error {
 func (c *healthcheckCmd) address(e *env) (string, error) {
 	listen, from := c.Listen, "--listen"
 	if listen == "" {
-		var cfg *Config
-		if c.Config != "" && e.Getenv("FLOWWATCH_LISTEN") == "" { // else the file does not matter
-			var err error
-			if cfg, _, err = loadConfig(e, c.Config); err != nil {
-				return "", err
-			}
+		cfg, err := configIf(e, c.Config, "FLOWWATCH_LISTEN")
+		if err != nil {
+			return "", err
 		}
 		listen, from = listenAddress(e, cfg), "FLOWWATCH_LISTEN, or listen of the configuration"
 	}
@@ -54,6 +51,16 @@ func (c *healthcheckCmd) address(e *env) (string, error) {
 		return "", usagef("%s: %w", from, err)
 	}
 	return addr, nil
+}
+
+// configIf reads a configuration that decides where to ask: nil where there is
+// none, and where the variable does.
+func configIf(e *env, path, variable string) (*Config, error) {
+	if path == "" || e.Getenv(variable) != "" {
+		return nil, nil
+	}
+	cfg, _, err := loadConfig(e, path)
+	return cfg, err
 }
 
 // dialable returns the address that reaches who listens on one: an unspecified
@@ -76,26 +83,27 @@ func dialable(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// askHealth goes straight to the address: no proxy, no redirect.
-func askHealth(ctx context.Context, url string) error {
+// ask returns what is answered with status 200, up to so many bytes. It goes
+// straight to the address: no proxy, no redirect.
+func ask(ctx context.Context, url string, most int64) ([]byte, error) {
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer from %s within %s", url, healthcheckTimeout)
+		return nil, fmt.Errorf("no answer from %s within %s", url, askTimeout)
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK {
-		return nil
+		return io.ReadAll(io.LimitReader(resp.Body, most))
 	}
 	reason, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // best effort: the status alone tells enough
-	return fmt.Errorf("%s answers %s: %s", url, resp.Status, strings.TrimSpace(string(reason)))
+	return nil, fmt.Errorf("%s answers %s: %s", url, resp.Status, strings.TrimSpace(string(reason)))
 }

@@ -32,7 +32,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: the port is taken, perhaps by another flowwatch; stop that, or set listen to another port: %w", addr, err)
+		return nil, fmt.Errorf("listen on %s: the port is taken, perhaps by another flowwatch; stop that, or set another port: %w", addr, err)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("listen on %s: not permitted; ports below 1024 need a privilege: %w", addr, err)
 	case err != nil:
@@ -41,17 +41,22 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// Serve answers requests until ctx ends; then it lets those that run finish,
-// for up to 5 s, and returns nil. It closes ln.
+// Serve answers requests until ctx ends, as serve does.
 func (s *endpoints) Serve(ctx context.Context, ln net.Listener) error {
+	return serve(ctx, ln, s.Handler(), s.Log)
+}
+
+// serve answers requests until ctx ends; then it lets those that run finish,
+// for up to 5 s, and returns nil. It closes ln.
+func serve(ctx context.Context, ln net.Listener, handler http.Handler, log *zap.Logger) error {
 	server := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      60 * time.Second, // a large scrape over a slow line
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          zap.NewStdLog(s.Log),
+		ErrorLog:          zap.NewStdLog(log),
 	}
 	stopped := make(chan error, 1)
 	unwatch := context.AfterFunc(ctx, func() {

@@ -29,6 +29,7 @@ type commands struct {
 	Simulate    simulateCmd    `cmd:"" help:"Write labelled flow logs and the truth about them, to files or a stream."`
 	Evaluate    evaluateCmd    `cmd:"" help:"Run the rules over labelled flow logs: recall, false findings, delay."`
 	Config      configCmd      `cmd:"" help:"Check a configuration file, or print what is in effect."`
+	Status      statusCmd      `cmd:"" help:"Ask a running flowwatch what it does: lag, watermark, last commit, partitions."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running flowwatch whether it is healthy: exit code 0 when it is."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,10 @@ import (
 	"go.uber.org/zap"
 )
 
+// No test but those of the status page has one: its default address is one for
+// all of them.
 func TestMain(m *testing.M) {
+	os.Setenv("FLOWWATCH_STATUS_LISTEN", statusOff)
 	testscript.Main(m, map[string]func(){"flowwatch": main})
 }
 
@@ -45,8 +49,13 @@ func newWorld(variables map[string]string) *world {
 	w := &world{}
 	w.env = env{
 		Stdin: strings.NewReader(""), Stdout: &w.stdout, Stderr: &w.stderr, Log: zap.NewNop(),
-		Now:       func() time.Time { return time.Unix(1_800_000_000, 0) },
-		LookupEnv: func(name string) (string, bool) { v, ok := variables[name]; return v, ok },
+		Now: func() time.Time { return time.Unix(1_800_000_000, 0) },
+		LookupEnv: func(name string) (string, bool) {
+			if v, ok := variables[name]; ok || name != "FLOWWATCH_STATUS_LISTEN" {
+				return v, ok
+			}
+			return statusOff, true
+		},
 	}
 	return w
 }

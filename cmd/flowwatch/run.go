@@ -25,7 +25,7 @@ func (c *runCmd) Run(ctx context.Context, e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	return s.run(ctx, listenAddress(e, cfg), func(addr string) {
-		e.Log.Info("running", zap.String("listen", addr), zap.Int("sources", len(cfg.Sources)),
+		e.Log.Info("running", zap.String("listen", addr), zap.String("status", s.status), zap.Int("sources", len(cfg.Sources)),
 			zap.String("state", cfg.Checkpoint.File.Dir), zap.Duration("pane", cfg.Windows.Pane))
 	})
 }

@@ -1,0 +1,258 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/summary"
+	"github.com/flowwatch/flowwatch/sinks/look"
+	"github.com/flowwatch/flowwatch/sinks/report/worldmap"
+)
+
+func figures(in *Input) []figure {
+	r := in.Summary
+	bytes := look.Unknown
+	if r.Ingress.Bytes != nil {
+		bytes = look.Bytes(float64(*r.Ingress.Bytes))
+	}
+	severe := 0
+	for i := range in.Findings {
+		if in.Findings[i].Severity >= detect.High {
+			severe++
+		}
+	}
+	return []figure{
+		{"Records", look.Count(r.Records.Total), look.Count(r.Records.OK) + " with traffic"},
+		{"Ingress records", look.Count(r.Ingress.Records), look.Share(r.Ingress.Records, r.Records.OK) + " of those"},
+		{"Ingress bytes", bytes, look.Optional(r.Ingress.Packets) + " packets"},
+		{"Unique sources of ingress", look.Optional(r.Ingress.UniqueSources), look.Optional(r.UniqueSources) + " in all directions"},
+		{"Findings", look.Count(int64(len(in.Findings))), fmt.Sprintf("%s high or critical", look.Count(int64(severe)))},
+	}
+}
+
+// split is accepted against rejected ingress, in parts of a hundred.
+type split struct {
+	Accepted, Rejected           string // with their share
+	AcceptedWidth, RejectedStart string
+}
+
+func splitOf(r *summary.Report) *split {
+	if r.Ingress.Accepted == nil || r.Ingress.Rejected == nil || *r.Ingress.Accepted+*r.Ingress.Rejected == 0 {
+		return nil
+	}
+	accepted, rejected := *r.Ingress.Accepted, *r.Ingress.Rejected
+	all := float64(accepted) + float64(rejected)
+	at := strconv.FormatFloat(100*float64(accepted)/all, 'f', 2, 64) + "%"
+	return &split{
+		Accepted:      look.Count(accepted) + " accepted, " + look.Share(accepted, int64(all)),
+		Rejected:      look.Count(rejected) + " rejected, " + look.Share(rejected, int64(all)),
+		AcceptedWidth: at, RejectedStart: at,
+	}
+}
+
+// charts are the records and bytes over time, of ingress where there is any and
+// else of everything.
+func charts(r *summary.Report) []*look.Chart {
+	t := r.Timeline
+	step := int64(t.Step.Seconds())
+	every := "an interval is " + look.Span(t.Step)
+	records := &look.Chart{Title: "Ingress records", Step: step, Note: every, Empty: "No record tells its time."}
+	bytes := &look.Chart{Title: "Ingress bytes", Step: step, Note: every, Bytes: true, Empty: "No record tells its time and bytes."}
+	n := len(t.Intervals)
+	accepted, rejected, other, volume := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	for i, interval := range t.Intervals {
+		records.Times = append(records.Times, interval.Start.Unix())
+		accepted[i], rejected[i], volume[i] = float64(interval.Accepted), float64(interval.Rejected), float64(interval.Bytes)
+		other[i] = float64(interval.Records[flowlog.Ingress]) - accepted[i] - rejected[i]
+		if r.Ingress.Records == 0 {
+			other[i] = float64(interval.Records[0]) + float64(interval.Records[flowlog.Egress])
+		}
+	}
+	bytes.Times = records.Times
+	switch {
+	case r.Ingress.Records == 0:
+		records.Title = "Records"
+		records.Series = []look.Series{{Name: "records", Class: "accepted", Kind: look.Stacked, Values: other}}
+		return []*look.Chart{records}
+	case r.Ingress.Accepted == nil:
+		records.Series = []look.Series{{Name: "records", Class: "accepted", Kind: look.Stacked, Values: other}}
+	default:
+		records.Series = []look.Series{
+			{Name: "accepted", Class: "accepted", Kind: look.Stacked, Values: accepted},
+			{Name: "rejected", Class: "rejected", Kind: look.Stacked, Values: rejected},
+		}
+	}
+	if r.Ingress.Bytes == nil {
+		return []*look.Chart{records}
+	}
+	bytes.Series = []look.Series{{Name: "bytes", Class: "accepted", Kind: look.Stacked, Values: volume}}
+	return []*look.Chart{records, bytes}
+}
+
+func tablesOf(in *Input) tables {
+	r := in.Summary
+	return tables{
+		Sources: sourcesTable(in), Ports: portsTable(r), Countries: countriesTable(r), Systems: systemsTable(r),
+		Directions: directionsTable(r), Records: recordsTable(r),
+	}
+}
+
+// nameMost is how much of a name from a database is shown.
+const nameMost = 80
+
+func name(s string) string {
+	if r := []rune(s); len(r) > nameMost {
+		return string(r[:nameMost-1]) + "…"
+	}
+	return s
+}
+
+func first[T any](all []T) []T { return all[:min(MostRows, len(all))] }
+
+func sourcesTable(in *Input) *look.Table {
+	t := &look.Table{
+		Name: "sources", Title: "Top sources of ingress",
+		Note: "By records. Targets are distinct addresses, ports and protocols: exact to 128, then estimated.",
+		Columns: []look.Column{
+			{Name: "Source"}, {Name: "Records", Number: true}, {Name: "Country"}, {Name: "Network"}, {Name: "Type"},
+			{Name: "Bytes", Number: true}, {Name: "Packets", Number: true}, {Name: "Targets", Number: true},
+		},
+		Empty: "No record of ingress has a source.",
+	}
+	all := first(in.Summary.TopSources)
+	for _, s := range all {
+		kind, country := "", worldmap.Name(s.Country)
+		if in.Place != nil {
+			p := in.Place(s.Addr)
+			kind = p.Kind
+			if p.City != "" {
+				country = name(p.City) + ", " + country
+			}
+		}
+		t.Rows = append(t.Rows, []look.Cell{
+			look.Code(s.Addr.String()), look.Int(s.Records).Of(s.Records, all[0].Records),
+			look.Text(country), look.Text(system(s.ASN, s.ASName)), look.Text(kind),
+			look.Size(s.Bytes), look.Maybe(s.Packets), look.Maybe(s.Targets),
+		})
+	}
+	return t
+}
+
+func system(number uint32, as string) string {
+	if number == 0 {
+		return ""
+	}
+	return fmt.Sprintf("AS%d %s", number, name(as))
+}
+
+func portsTable(r *summary.Report) *look.Table {
+	t := &look.Table{
+		Name: "ports", Title: "Top ports",
+		Columns: []look.Column{{Name: "Port", Number: true}, {Name: "Protocol"}, {Name: "Records", Number: true}},
+		Empty:   "No record of ingress has a port.",
+	}
+	all := first(r.TopPorts)
+	for _, p := range all {
+		t.Rows = append(t.Rows, []look.Cell{
+			{Text: strconv.Itoa(int(p.Port)), Sort: strconv.Itoa(int(p.Port))}, look.Text(p.Protocol), look.Int(p.Records).Of(p.Records, all[0].Records),
+		})
+	}
+	return t
+}
+
+// notKnown is the place of addresses that nothing tells the place of.
+const notKnown = "not known"
+
+func countriesTable(r *summary.Report) *look.Table {
+	t := &look.Table{
+		Name: "countries", Title: "Countries",
+		Columns: []look.Column{{Name: "Country"}, {Name: "Records", Number: true}, {Name: "Sources", Number: true}},
+		Empty:   "Nothing tells the country of any source.",
+	}
+	all := first(r.Countries)
+	for _, c := range all {
+		t.Rows = append(t.Rows, []look.Cell{
+			look.Text(cmp.Or(worldmap.Name(c.Country), notKnown)), look.Int(c.Records).Of(c.Records, all[0].Records), look.Int(c.UniqueSources),
+		})
+	}
+	return t
+}
+
+func systemsTable(r *summary.Report) *look.Table {
+	t := &look.Table{
+		Name: "systems", Title: "Networks (autonomous systems)",
+		Columns: []look.Column{{Name: "ASN", Number: true}, {Name: "Organisation"}, {Name: "Records", Number: true}, {Name: "Sources", Number: true}},
+		Empty:   "Nothing tells the network of any source.",
+	}
+	all := first(r.ASNs)
+	for _, a := range all {
+		number := look.Cell{Text: look.Unknown}
+		if a.ASN != 0 {
+			number = look.Cell{Text: strconv.FormatUint(uint64(a.ASN), 10), Sort: strconv.FormatUint(uint64(a.ASN), 10)}
+		}
+		organisation := name(a.ASName)
+		if a.ASN == 0 {
+			organisation = notKnown
+		}
+		t.Rows = append(t.Rows, []look.Cell{
+			number, look.Text(organisation), look.Int(a.Records).Of(a.Records, all[0].Records), look.Int(a.UniqueSources),
+		})
+	}
+	return t
+}
+
+func directionsTable(r *summary.Report) *look.Table {
+	t := &look.Table{
+		Name: "directions", Title: "By direction",
+		Columns: []look.Column{
+			{Name: "Direction"}, {Name: "Records", Number: true}, {Name: "Bytes", Number: true}, {Name: "Packets", Number: true},
+			{Name: "Accepted", Number: true}, {Name: "Rejected", Number: true}, {Name: "Sources", Number: true},
+		},
+	}
+	for _, d := range []struct {
+		name string
+		summary.Direction
+	}{{"Ingress", r.Ingress}, {"Egress", r.Egress}, {"Unknown", r.Unknown}} {
+		t.Rows = append(t.Rows, []look.Cell{
+			look.Text(d.name), look.Int(d.Records), look.Size(d.Bytes), look.Maybe(d.Packets), look.Maybe(d.Accepted), look.Maybe(d.Rejected), look.Maybe(d.UniqueSources),
+		})
+	}
+	return t
+}
+
+func recordsTable(r *summary.Report) *look.Table {
+	t := &look.Table{
+		Name: "records", Title: "What the lines were",
+		Note:    "A late record counts in the totals and in no window, so no rule has seen it.",
+		Columns: []look.Column{{Name: "Kind"}, {Name: "Lines", Number: true}},
+	}
+	add := func(kind string, n int64) { t.Rows = append(t.Rows, []look.Cell{look.Text(kind), look.Int(n)}) }
+	add("With traffic (OK)", r.Records.OK)
+	add("Of these late", r.Records.Late)
+	add("No traffic in the interval (NODATA)", r.Records.NoData)
+	add("Skipped by AWS (SKIPDATA): a blind spot", r.Records.SkipData)
+	for _, reason := range slices.Sorted(maps.Keys(r.Reasons)) {
+		add("Malformed: "+reason, r.Reasons[reason])
+	}
+	if len(r.Reasons) == 0 {
+		add("Malformed", r.Records.Malformed)
+	}
+	return t
+}
+
+// steps are the shades of the map.
+const steps = 5
+
+// shade is the step, 1 to steps, of n of the most, on a scale of logarithms.
+func shade(n, most int64) int {
+	if n <= 0 {
+		return 0
+	}
+	return max(1, min(steps, int(math.Ceil(steps*math.Log1p(float64(n))/math.Log1p(float64(most))-1e-9))))
+}
