@@ -57,7 +57,7 @@ const (
 // FindingOf shows a finding with all of its evidence.
 func FindingOf(f *detect.Finding) Finding {
 	v := Finding{
-		Key: f.UID + "#" + strconv.Itoa(f.Seq), UID: clip(f.UID), Severity: f.Severity, Rule: f.Rule, Message: clip(f.Message), Time: f.Time, Desc: clip(f.Desc),
+		Key: clip(f.UID) + "#" + strconv.Itoa(f.Seq), UID: clip(f.UID), Severity: f.Severity, Rule: f.Rule, Message: clip(f.Message), Time: f.Time, Desc: clip(f.Desc),
 		State: map[detect.Activity]string{detect.Create: "opened", detect.Update: "updated", detect.Close: "closed"}[f.Activity],
 	}
 	for _, line := range f.Lines[:min(linesMost, len(f.Lines))] {

@@ -60,10 +60,13 @@ func scaled(x, base float64, units []string) string {
 		x /= base
 	}
 	decimals := 1
-	if math.Abs(x) >= 99.95 || x == math.Trunc(x) {
+	switch {
+	case math.Abs(x) >= 1e6:
+		return Unknown // beyond what there are names for
+	case math.Abs(x) >= 99.95:
 		decimals = 0
 	}
-	return strconv.FormatFloat(x, 'f', decimals, 64) + units[i]
+	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', decimals, 64), ".0") + units[i]
 }
 
 // Share writes a part of a whole in percent, Unknown of nothing.

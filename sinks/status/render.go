@@ -60,7 +60,7 @@ func render(s *State, p *pipeline.Published, c charts) ([]byte, error) {
 	d.OpenLeftOut = int64(max(0, len(open)-mostOpen))
 	for _, f := range open[:min(mostOpen, len(open))] {
 		shown := look.FindingOf(f)
-		shown.Key = "open " + f.UID // the same after an update
+		shown.Key = "open " + shown.UID // the same after an update
 		d.Open = append(d.Open, shown)
 	}
 	for _, f := range slices.Backward(p.Recent[max(0, len(p.Recent)-mostRecent):]) {

@@ -20,7 +20,7 @@ import (
 // lies between (0, 0), top left, and (Width, Height).
 const (
 	Width  = 2000
-	Height = 866
+	Height = 870
 )
 
 // The degrees of latitude that the drawing shows: Antarctica logs no flows.
