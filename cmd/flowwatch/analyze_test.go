@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
+	"github.com/flowwatch/flowwatch/sinks/look"
 )
 
 // simulated writes hours of labelled traffic to a file with a header line, and
@@ -211,6 +214,64 @@ func TestAnalyzeFailOn(t *testing.T) {
 		if n := len([]rune(line)); n > 80 {
 			t.Errorf("a line of %d columns: %s", n, line)
 		}
+	}
+}
+
+func TestAnalyzeWritesAReport(t *testing.T) {
+	path, lines := simulated(t, simulate.V5, 120)
+	out := filepath.Join(t.TempDir(), "report.html")
+	w := newWorld(nil)
+	if code := w.run(t, "analyze", "--output", "html", "--out", out, path); code != exitOK || w.stdout.Len() > 0 {
+		t.Fatalf("exit code %d with %d bytes on stdout: %s", code, w.stdout.Len(), w.stderr.String())
+	}
+	page, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<!doctype html>", look.Count(int64(len(lines))), "Vertical port scan", "Ingress spike on", "data-table=\"sources\""} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("%q is not in the report", want)
+		}
+	}
+	if at, err := os.Stat(out); err != nil || at.Mode().Perm() != 0o644 {
+		t.Errorf("mode %v, %v", at.Mode(), err)
+	}
+	if code := w.run(t, "analyze", "--output", "html", path); code != exitOK || w.stdout.String() != string(page) {
+		t.Errorf("exit code %d; without --out the report is another one", code)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(out), "*")); err != nil || len(left) != 1 {
+		t.Errorf("left beside the report: %q", left)
+	}
+}
+
+// Where a result can't go is said before the work is done; what was there stays.
+func TestAnalyzeOut(t *testing.T) {
+	path, _ := simulated(t, simulate.V5, 1)
+	dir := t.TempDir()
+	f := func(want, out string) {
+		t.Helper()
+		w := newWorld(nil)
+		if code := w.run(t, "analyze", "--out", out, path); code != exitUsage || !strings.Contains(w.stderr.String(), want) {
+			t.Errorf("--out %s: exit code %d: %s", out, code, w.stderr.String())
+		}
+	}
+	f("a file in a folder that exists", filepath.Join(dir, "missing", "report.html"))
+	f("is no regular file", dir)
+	f("is no regular file", os.DevNull)
+	f("is no folder", filepath.Join(path, "report.html"))
+	kept := filepath.Join(dir, "kept")
+	if err := os.WriteFile(kept, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	if err := writeWhole(kept, func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if text, err := os.ReadFile(kept); err != nil || string(text) != "kept" {
+		t.Errorf("what was there is %q, %v", text, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

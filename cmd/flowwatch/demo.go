@@ -124,9 +124,11 @@ func (c *demoCmd) greet(e *env, traffic *simulate.Generator, page string) {
 	if page != statusOff {
 		page = "http://" + page + "/"
 	}
-	fmt.Fprintf(e.Stderr, `flowwatch demo: simulated VPC traffic on a local Kinesis stream, %gx the clock.
+	fmt.Fprintf(e.Stderr, `flowwatch demo: simulated VPC traffic on a local Kinesis stream, %gx the clock
 Status page: %s
-Metrics: http://%s/metrics    End: Ctrl-C
+Metrics:     http://%s/metrics
+End:         Ctrl-C
+
 Attacks to come, by event time (findings follow when their windows close, 15 to
 25 minutes later: a few seconds here):
 `, c.Speed, page, c.Listen)
@@ -142,7 +144,7 @@ func (c *demoCmd) summarize(e *env, p *pipeline.Published) {
 	for _, n := range p.Malformed {
 		malformed += n
 	}
-	fmt.Fprintf(e.Stderr, "\nflowwatch demo: %d records (%d ok, %d no data, %d skipped), %d malformed, %d late\n",
+	fmt.Fprintf(e.Stderr, "\nflowwatch demo: %d records\n  %d ok, %d no data, %d skipped, %d malformed, %d late\n",
 		p.OK+p.NoData+p.SkipData+malformed, p.OK, p.NoData, p.SkipData, malformed, p.Late)
 	var rules []string
 	for rule := range p.Findings {

@@ -42,6 +42,11 @@ func TestDemoFindsItsAttacks(t *testing.T) {
 			t.Errorf("the summary does not say %q:\n%s", want, w.stderr.String())
 		}
 	}
+	for line := range strings.SplitSeq(w.stderr.String(), "\n") {
+		if n := len([]rune(line)); n > 80 {
+			t.Errorf("a line of %d columns: %s", n, line)
+		}
+	}
 	for _, want := range []string{"Vertical port scan", "Horizontal port scan", "Ingress spike on"} {
 		if !strings.Contains(w.stdout.String(), want) {
 			t.Errorf("no finding on stdout says %q", want)

@@ -18,7 +18,7 @@ func showProgress(e *env, progress func() (done, total int64)) (stop func()) {
 		total = -1 // a pipe: only what was read is known
 	}
 	bar := progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(e.Stderr), progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(20),
+		progressbar.OptionSetWriter(e.Stderr), progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionSetWidth(20),
 		progressbar.OptionSetDescription("reading"), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionUseANSICodes(false), progressbar.OptionSetPredictTime(true),
 	)

@@ -61,7 +61,7 @@ func splitOf(r *summary.Report) *split {
 func charts(r *summary.Report) []*look.Chart {
 	t := r.Timeline
 	step := int64(t.Step.Seconds())
-	every := "an interval is " + look.Span(t.Step)
+	every := "One bar is " + look.Span(t.Step) + "."
 	records := &look.Chart{Title: "Ingress records", Step: step, Note: every, Empty: "No record tells its time."}
 	bytes := &look.Chart{Title: "Ingress bytes", Step: step, Note: every, Bytes: true, Empty: "No record tells its time and bytes."}
 	n := len(t.Intervals)

@@ -88,12 +88,14 @@ func TestTheReportSaysWhatTheSummarySays(t *testing.T) {
 	}
 	page := write(t, Input{
 		Summary: some().Report(summary.Options{Top: MostRows, Locate: locate}), Findings: findings, Version: "v9",
-		Place: func(netip.Addr) Place { return Place{Kind: "hosting", City: "Ulm", Latitude: 48.4, Longitude: 10, Located: true} },
+		Place: func(netip.Addr) Place {
+			return Place{Kind: "hosting", City: "Ulm", Latitude: 48.4, Longitude: 10, Located: true}
+		},
 	})
 	text := html.UnescapeString(page)
 	for _, want := range []string{
 		"2026-11-23 12:00 UTC to 2026-11-23 13:00 UTC", "<dd>6,010<", "<dd>6,000<", "5.7 MiB", "18,000 packets", ">1,750<", "1 high or critical",
-		"4,500 accepted, 75.0 %", "1,500 rejected, 25.0 %", "Vertical port scan", "Germany: ", "Singapore: ", `class="dot"`, "an interval is 1 min", "flowwatch v9",
+		"4,500 accepted, 75.0 %", "1,500 rejected, 25.0 %", "Vertical port scan", "Germany: ", "Singapore: ", `class="dot"`, "One bar is 1 min.", "flowwatch v9",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in the report", want)
