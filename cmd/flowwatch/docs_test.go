@@ -87,6 +87,8 @@ var elsewhere = map[string]string{
 	"go test":                           "this is one",
 	"go run ./cmd/flowwatch demo":       "TestDemoEndsAfterItsDuration, and .ci in the image",
 	"flowwatch run":                     "needs a stream; its configuration is checked above, the command in TestRunAndAnalyzeAgree",
+	"flowwatch status":                  "needs a flowwatch that runs: TestStatusOfTheDemo",
+	"ssh -L 9465":                       "needs another machine",
 	"flowwatch evaluate --seeds":        "takes minutes; TestEvaluateFindsTheScansOfASimulation is shorter",
 	"FLOWWATCH_FLOOD=full go test":      "takes minutes; TestFloodOfSpoofedSources runs a smaller one",
 	"AWS_REGION=eu-central-1 FLOWWATCH": "needs an account",

@@ -48,11 +48,11 @@ type Chart struct {
 	Empty  string               // says what it means that there is nothing to draw
 }
 
-// shape is one path of a drawn chart.
-type shape struct{ Class, D string }
+// Shape is one path of a drawn chart.
+type Shape struct{ Class, D string }
 
-// hit is the place of one time, with what a pointer there is told.
-type hit struct{ X, Width, Label string }
+// Hit is the place of one time, with what a pointer there is told.
+type Hit struct{ X, Width, Label string }
 
 // Known reports whether there is anything to draw.
 func (c *Chart) Known() bool {
@@ -181,8 +181,8 @@ func (c *Chart) x(unix int64) float64 {
 func y(v, ceiling float64) float64 { return chartHeight * (1 - min(1, max(0, v/ceiling))) }
 
 // Shapes are the paths of the drawing, those at the back first.
-func (c *Chart) Shapes() []shape {
-	var shapes []shape
+func (c *Chart) Shapes() []Shape {
+	var shapes []Shape
 	ceiling := c.ceiling()
 	stack := make([]float64, len(c.Times))
 	for _, s := range c.Series {
@@ -195,7 +195,7 @@ func (c *Chart) Shapes() []shape {
 		default:
 			d = c.line(&s, ceiling)
 		}
-		shapes = append(shapes, shape{s.Class, d})
+		shapes = append(shapes, Shape{s.Class, d})
 	}
 	return shapes
 }
@@ -274,8 +274,8 @@ func (c *Chart) runs(values []float64) [][2]int {
 }
 
 // Hits tell the values of each time.
-func (c *Chart) Hits() []hit {
-	hits := make([]hit, 0, len(c.Times))
+func (c *Chart) Hits() []Hit {
+	hits := make([]Hit, 0, len(c.Times))
 	for i, t := range c.Times {
 		words := []string{time.Unix(t, 0).UTC().Format("2006-01-02 15:04:05 UTC")}
 		for _, s := range c.Series {
@@ -287,7 +287,7 @@ func (c *Chart) Hits() []hit {
 		if i+1 < len(c.Times) {
 			end = min(c.Times[i+1], t+c.Step)
 		}
-		hits = append(hits, hit{decimal(c.x(t)), decimal(max(0.5, c.x(end)-c.x(t))), strings.Join(words, "\n")})
+		hits = append(hits, Hit{decimal(c.x(t)), decimal(max(0.5, c.x(end)-c.x(t))), strings.Join(words, "\n")})
 	}
 	return hits
 }
