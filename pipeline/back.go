@@ -158,7 +158,7 @@ const sourcesKept = 4
 
 // evict lets sources go and returns how many.
 func (b *back) evict() int {
-	n := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher.Internal, b.open, b.pending)
+	n := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher, b.open, b.pending)
 	b.crowd = b.entries()
 	return n
 }
@@ -216,6 +216,7 @@ func (b *back) advance() {
 func (b *back) closePane(start int64) {
 	began := time.Now()
 	pane := b.takePane(start)
+	pane.Derive(b.p.enricher.Places())
 	for i, g := range b.gauges {
 		if g != nil {
 			g.show(pane.View(i))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/enrich/geotable"
 	"github.com/flowwatch/flowwatch/pipeline/envelope"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
@@ -36,18 +37,14 @@ func consoleLines(n int) [][]byte {
 // be folded without a source or a back half.
 func benchFront(tb testing.TB) *front {
 	tb.Helper()
-	var views []aggregate.View
-	for _, v := range aggregate.BuiltinViews() {
-		if _, ok := v.Unsupplied(false); ok {
-			views = append(views, v)
-		}
-	}
-	plan, err := aggregate.NewPlan(views, 300)
+	own := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	places := enrich.NewPlaces(enrich.PlacesConfig{Own: own, Table: geotable.Embedded()})
+	plan, err := aggregate.NewPlan(aggregate.BuiltinViews(), 300)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	p, err := New(tb.Context(), Config{}, Dependencies{
-		Clock: time.Now, Plan: plan, Enricher: enrich.New([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil),
+		Clock: time.Now, Plan: plan, Enricher: enrich.New(own, nil).With(places),
 	})
 	if err != nil {
 		tb.Fatal(err)

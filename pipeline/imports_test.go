@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"pipeline/checkpoint": {"pipeline/awsconfig"},
 	"pipeline/enrich":     {"pipeline/flowlog"},
 	"pipeline/aggregate":  {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
-	"pipeline/detect":     {"pipeline/aggregate", "pipeline/sketch"},
+	"pipeline/detect":     {"pipeline/aggregate", "pipeline/enrich", "pipeline/sketch"},
 	"pipeline/exchange":   {"pipeline/aggregate", "pipeline/checkpoint"},
 	"pipeline/simulate":   {"pipeline/flowlog", "pipeline/envelope"},
 	"pipeline/evaluate":   {"pipeline/detect", "pipeline/simulate"},

@@ -105,6 +105,9 @@ func (b *back) raise(f detect.Finding) {
 		b.counters.Suppressed[f.Rule]++
 		return
 	}
+	if places := b.p.enricher.Places(); places != nil {
+		out.Locate(places.Lookup)
+	}
 	b.counters.finding(&out)
 	b.raised = append(b.raised, out)
 }

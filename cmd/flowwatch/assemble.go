@@ -115,7 +115,7 @@ func allowed(cfg *NetworksConfig, log *zap.Logger) ([]netip.Prefix, error) {
 func planOf(cfg *Config, log *zap.Logger) (*aggregate.Plan, error) {
 	var views []aggregate.View
 	for _, v := range cfg.Views {
-		if field, ok := v.Unsupplied(false); !ok && !v.Off {
+		if field, ok := v.Unsupplied(aggregate.Supply{}); !ok && !v.Off {
 			log.Info("view is off: nothing supplies a field of it", zap.String("view", v.Name), zap.String("field", field))
 			continue
 		}

@@ -69,7 +69,7 @@ func (f flow) enriched(t testing.TB) *enrich.Flow {
 func plan(t testing.TB) *Plan {
 	t.Helper()
 	views := slices.DeleteFunc(BuiltinViews(), func(v View) bool {
-		_, ok := v.Unsupplied(false)
+		_, ok := v.Unsupplied(Supply{})
 		return !ok
 	})
 	p, err := NewPlan(views, 300)
@@ -399,11 +399,11 @@ func TestEvictKeepsTheWidestAndTheInternal(t *testing.T) {
 	f.Add(flow{src: own, sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
 	f.Add(flow{src: own, sport: 40000, dport: 22, start: 900, packets: 1}.enriched(t))
 	before := f.Partial.Entries()
-	evicted := Evict(f.Partial.Entries()-2, networks.Internal, f.Partial)
+	evicted := Evict(f.Partial.Entries()-2, networks, f.Partial)
 	if evicted > 2 || f.Partial.Entries() != before-evicted {
 		t.Errorf("%d entries went of %d with room for all but two, %d are left", evicted, before, f.Partial.Entries())
 	}
-	Evict(30, networks.Internal, f.Partial)
+	Evict(30, networks, f.Partial)
 	var left []string
 	c := f.Partial.Pane(600).Contacts()
 	for one := range c.All {
@@ -425,7 +425,7 @@ func TestEvictKeepsTheWidestAndTheInternal(t *testing.T) {
 	if n := f.Partial.Pane(600).Contacts().Len(); n != len(left)+1 {
 		t.Errorf("%d initiators after one more, want %d", n, len(left)+1)
 	}
-	Evict(0, networks.Internal, f.Partial)
+	Evict(0, networks, f.Partial)
 	for start, want := range map[int64]int{600: 1, 900: 1} {
 		if n := f.Partial.Pane(start).Contacts().Len(); n != want {
 			t.Errorf("pane %d: %d initiators with no room at all, want %d, those of the own networks", start, n, want)

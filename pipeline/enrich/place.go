@@ -41,9 +41,13 @@ const (
 )
 
 // Database knows where addresses belong. Find returns nil when it does not know;
-// what it returns stays as it is. Safe for concurrent use.
+// what it returns stays as it is. Version changes when the answers do. Safe for
+// concurrent use.
 type Database interface {
 	Find(netip.Addr) *Place
+	Version() uint64
+	// Tells reports whether it knows countries, and whether systems.
+	Tells() (country, system bool)
 }
 
 // Places tells where an address belongs. Safe for concurrent use; nil knows
@@ -97,11 +101,11 @@ func (p *Places) Lookup(a netip.Addr) Place {
 	if p == nil || !a.IsValid() {
 		return Place{}
 	}
-	special := specialKind(a)
-	switch {
-	case p.own.Contains(a) && special != "":
-		return Place{Kind: Own}
-	case special != "":
+	own := p.own.Contains(a)
+	if special := specialKind(a); special != "" {
+		if own {
+			special = Own
+		}
 		return Place{Kind: special}
 	}
 	place := p.locate(a)
@@ -109,10 +113,35 @@ func (p *Places) Lookup(a netip.Addr) Place {
 	if i := p.lists.at(a); i > 0 {
 		place.Kind, place.List = p.listed[i-1].Kind, p.listed[i-1].Name
 	}
-	if p.own.Contains(a) {
+	if own {
 		place.Kind, place.List = Own, ""
 	}
 	return place
+}
+
+// Version changes when the answers of Lookup do.
+func (p *Places) Version() uint64 {
+	if p == nil {
+		return 0
+	}
+	version := uint64(0)
+	for _, d := range p.databases {
+		version += d.Version()
+	}
+	return version
+}
+
+// Tells reports whether countries are known at all, and whether systems.
+func (p *Places) Tells() (country, system bool) {
+	if p == nil {
+		return false, false
+	}
+	country, system = p.table != nil, p.table != nil
+	for _, d := range p.databases {
+		c, s := d.Tells()
+		country, system = country || c, system || s
+	}
+	return country, system
 }
 
 // locate asks the databases, and the table for what they do not tell.

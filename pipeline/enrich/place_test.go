@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -8,12 +9,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich/geotable"
+	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
 // known is a database that knows some addresses.
 type known map[string]*Place
 
-func (k known) Find(a netip.Addr) *Place { return k[a.String()] }
+func (k known) Find(a netip.Addr) *Place      { return k[a.String()] }
+func (k known) Version() uint64               { return uint64(len(k)) }
+func (k known) Tells() (country, system bool) { return true, false }
 
 func TestLookup(t *testing.T) {
 	places := NewPlaces(PlacesConfig{
@@ -184,5 +188,58 @@ func BenchmarkLookup(b *testing.B) {
 	for b.Loop() {
 		places.Lookup(all[i&(len(all)-1)])
 		i++
+	}
+}
+
+func TestWhatPlacesTell(t *testing.T) {
+	f := func(p *Places, country, system bool) {
+		t.Helper()
+		if c, s := p.Tells(); c != country || s != system {
+			t.Errorf("country %v, system %v, want %v, %v", c, s, country, system)
+		}
+	}
+	f(nil, false, false)
+	f(NewPlaces(PlacesConfig{}), false, false)
+	f(NewPlaces(PlacesConfig{Databases: []Database{known{}}}), true, false)
+	f(NewPlaces(PlacesConfig{Table: new(geotable.Table)}), true, true)
+}
+
+func TestWhence(t *testing.T) {
+	database := known{"9.9.9.9": {Country: "CH"}, "8.8.8.8": {Country: "US"}}
+	enricher := New(prefixes("10.0.0.0/8"), nil).
+		With(NewPlaces(PlacesConfig{Own: prefixes("10.0.0.0/8"), Databases: []Database{database}}))
+	layout, err := flowlog.ParseLayout("srcaddr dstaddr pkt-src-aws-service pkt-dst-aws-service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r flowlog.Record
+	var flow Flow
+	f := func(line, want string) {
+		t.Helper()
+		if reason := layout.Parse([]byte(line), &r); reason != flowlog.ReasonNone {
+			t.Fatalf("%s: %s", line, reason)
+		}
+		enricher.Enrich(&r, &flow)
+		if got := fmt.Sprintf("%s %s %s %s", flow.Remote(), flow.Whence().Country, flow.Whence().Kind, flow.LoggedService()); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+	f("9.9.9.9 10.0.0.1 S3 -", "9.9.9.9 CH  S3")
+	f("9.9.9.9 10.0.0.1 - EC2", "9.9.9.9 CH  ")
+	f("10.0.0.1 8.8.8.8 S3 EC2", "8.8.8.8 US  EC2")
+	f("10.0.0.1 10.0.0.2 - -", "10.0.0.1  own ")
+	f("- - - -", "invalid IP   ")
+	for range 3 { // all slots, several times
+		for i := range 10_000 {
+			a := fmt.Sprintf("11.0.%d.%d", i>>8, i&255)
+			f(a+" 10.0.0.1 - -", a+"   ")
+			f("9.9.9.9 10.0.0.1 - -", "9.9.9.9 CH  ")
+		}
+	}
+	database["11.0.0.1"] = &Place{Country: "US"} // another version
+	f("11.0.0.1 10.0.0.1 - -", "11.0.0.1 US  ")
+	f("9.9.9.9 10.0.0.1 - -", "9.9.9.9 CH  ")
+	if n := testing.AllocsPerRun(100, func() { flow.Whence() }); n != 0 {
+		t.Errorf("%g allocations", n)
 	}
 }
