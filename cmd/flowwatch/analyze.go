@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
@@ -24,6 +26,8 @@ type analyzeCmd struct {
 	Top      int            `help:"Length of the top lists." default:"10"`
 	Lateness time.Duration  `help:"How far behind the newest record of its file a record may come." default:"1h"`
 	Internal []netip.Prefix `help:"Own networks, as CIDR. Repeatable; by default the private ranges."`
+	Database []string       `help:"An mmdb file for countries, cities and autonomous systems, before what is built in. Repeatable." sep:"none" placeholder:"FILE"`
+	List     []string       `help:"Networks of a kind (scanner, tor, vpn or hosting), as files or folders of MISP warning lists. Repeatable." sep:"none" placeholder:"KIND=PATH"`
 	FailOn   string         `help:"Exit with code 3 when there is a finding of this severity or above." enum:",info,low,medium,high,critical" default:""`
 }
 
@@ -57,8 +61,16 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if len(c.Internal) > 0 {
 		cfg.Networks.Internal = c.Internal
 	}
+	known, err := c.enrichment()
+	if err != nil {
+		return usageError{err}
+	}
+	places, _, err := openPlaces(known, cfg.Networks.Internal, e.Log)
+	if err != nil {
+		return usageError{err}
+	}
 	p, err := bare(ctx, e, &cfg, bareOptions{
-		Internal: cfg.Networks.Internal, Allow: cfg.Networks.Allow,
+		Internal: cfg.Networks.Internal, Allow: cfg.Networks.Allow, Places: places,
 		Outlets: []pipeline.Outlet{found}, Clock: e.Now, Observe: totals.observe,
 	})
 	if err != nil {
@@ -73,7 +85,7 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if err := cmp.Or(totals.misfit(), err); err != nil {
 		return err
 	}
-	if err := c.write(e, totals.all(), found.sorted()); err != nil {
+	if err := c.write(e, totals.all(), places, found.sorted()); err != nil {
 		return err
 	}
 	var problems []error
@@ -86,8 +98,25 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	return c.failOn(found.sorted())
 }
 
-func (c *analyzeCmd) write(e *env, total *summary.Summary, findings []detect.Finding) error {
+// enrichment is what the flags say of places, as the configuration file would.
+func (c *analyzeCmd) enrichment() (*EnrichConfig, error) {
+	cfg := &EnrichConfig{Databases: c.Database}
+	for _, list := range c.List {
+		kind, path, _ := strings.Cut(list, "=")
+		paths := cfg.Lists.of(enrich.Kind(kind))
+		if paths == nil || path == "" {
+			return nil, fmt.Errorf("--list: %q names no kind and path; accepted: scanner=, tor=, vpn= or hosting= with a file or folder", list)
+		}
+		*paths = append(*paths, path)
+	}
+	return cfg, nil
+}
+
+func (c *analyzeCmd) write(e *env, total *summary.Summary, places *enrich.Places, findings []detect.Finding) error {
 	o := summary.Options{Top: c.Top}
+	if country, system := places.Tells(); country || system {
+		o.Locate = places.Lookup
+	}
 	var lines []string
 	for i := range findings {
 		object, err := encodeOCSF(&findings[i], e.Now())

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the generated parts of docs")
 type keyText struct{ accepts, does string }
 
 const (
-	fieldNames = "flow-log fields, `direction`, `source`, `target`, `country`, `asn`, `service`"
+	fieldNames = "flow-log fields, `direction`, `source`, `target`, `country`, `asn`, `as-name`, `service`"
 	oneToMany  = "1 to 1000000"
 )
 
@@ -60,7 +60,7 @@ var keyTexts = map[string]keyText{
 	"views[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `view` of flowwatch's own metrics"},
 	"views[].metric":                      {"lower-case letters, digits and `_`, a letter first", "the series are flowwatch_*metric*_*measure*, with `_total` behind where they are counters"},
 	"views[].where":                       {fieldNames + ": each with a value or a list", "keeps the records that have one of the values in every field. Addresses may be networks; `-` is null; `direction` is ingress, egress or unknown"},
-	"views[].by":                          {fieldNames, "the labels. A view on `country`, `asn` or `service` is off while nothing supplies these; the log says so"},
+	"views[].by":                          {fieldNames, "the labels. `country`, `asn`, `as-name` and `service` are of the end that is not yours: the target of egress, else the source. A view on one of them that nothing supplies is off; the log says so"},
 	"views[].measure":                     {"`flows`, `bytes`, `packets`, `accepted_flows`, `rejected_flows`, `syn_only_flows`, `unique_sources`, numeric flow-log fields", "what is summed; `unique_sources` is a gauge of the last closed pane"},
 	"views[].limit":                       {"at least 1; this or `top`", "counters of so many keys; what is beyond is counted under `other`"},
 	"views[].top":                         {"at least 1; this or `limit`", "gauges of the last closed pane for the so many largest keys"},
@@ -105,7 +105,12 @@ var keyTexts = map[string]keyText{
 	"suppress[].account":                  {"an account id", "in this account. At least one of `rule`, `source` and `account` is needed"},
 	"suppress[].until":                    {"a date, which ends it at 00:00 UTC of that day, or an RFC 3339 time", "up to this event time"},
 	"suppress[].reason":                   {"a few words", "why; it stands in the closing event"},
-	"enrich":                              {"`{}`", "nothing in this version"},
+	"enrich.databases":                    {"mmdb files, each once", "countries, cities and autonomous systems, before what is built in; of several, what an earlier one tells. Read again when a file changes"},
+	"enrich.lists.scanner":                {"files, and folders with *.json and *.txt files", "networks of known scanners, as `networks.allow_lists` has them. Findings about them stay"},
+	"enrich.lists.tor":                    {"the same", "exits of the Tor network"},
+	"enrich.lists.vpn":                    {"the same", "VPN services"},
+	"enrich.lists.hosting":                {"the same", "clouds and data centres"},
+	"enrich.aws_ranges":                   {"a copy of AWS's ip-ranges.json", "the field `service` where the flow log has no pkt-src-aws-service. Read at the start"},
 	"sinks":                               {"each with one of `stdout`, `file`, `webhook`, `alertmanager`, `sns`, `eventbridge` and `slack`; `[]` for none", "where findings go, by default to standard output"},
 	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
 	"sinks[].file.path":                   {"a file in a folder that exists; each once", "one OCSF object a line is appended"},
@@ -215,7 +220,7 @@ func docAccepts(v reflect.Value, tag string) string {
 // unset are the keys whose default stands elsewhere or is none by nature.
 var unset = map[string]string{
 	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required", "sources[].s3.region": "environment", "sources[].s3.endpoint": "AWS", "sources[].firehose.tls.cert": "none", "sources[].firehose.tls.key": "none",
-	"networks.allow_lists": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
+	"networks.allow_lists": "none", "enrich.databases": "none", "enrich.lists.scanner": "none", "enrich.lists.tor": "none", "enrich.lists.vpn": "none", "enrich.lists.hosting": "none", "enrich.aws_ranges": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
 	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].alertmanager.url": "required", "sinks[].sns.topic_arn": "required", "sinks[].slack.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
 }

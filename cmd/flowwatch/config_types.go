@@ -28,7 +28,7 @@ type Config struct {
 	Rules      RulesConfig          `yaml:"rules"`
 	Detect     DetectConfig         `yaml:"detect"`
 	Suppress   []detect.Suppression `yaml:"suppress"`
-	Enrich     struct{}             `yaml:"enrich,omitempty"`
+	Enrich     EnrichConfig         `yaml:"enrich,omitempty"`
 	Sinks      []SinkConfig         `yaml:"sinks"`
 	Checkpoint CheckpointConfig     `yaml:"checkpoint"`
 	Exchange   struct{}             `yaml:"exchange,omitempty"` // in one process

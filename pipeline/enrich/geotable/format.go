@@ -1,7 +1,6 @@
 package geotable
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/binary"
@@ -40,6 +39,7 @@ const (
 	mostSteps   = 8 << 20
 	mostSystems = 1 << 20
 	mostNames   = 64 << 20
+	mostBytes   = 256 << 20 // unpacked
 )
 
 // WriteTo writes the table as a file.
@@ -47,18 +47,13 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	if _, err := time.Parse(time.DateOnly, b.Date); err != nil {
 		return 0, fmt.Errorf("date of the table: %w", err)
 	}
-	out := bytes.NewBufferString(magic + b.Date + "\n")
-	packer, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
 	if err != nil {
 		return 0, err
 	}
-	if _, err := packer.Write(b.encode()); err != nil {
-		return 0, err
-	}
-	if err := packer.Close(); err != nil {
-		return 0, err
-	}
-	return out.WriteTo(w)
+	defer packer.Close()
+	n, err := w.Write(packer.EncodeAll(b.encode(), []byte(magic+b.Date+"\n")))
+	return int64(n), err
 }
 
 func (b *Builder) encode() []byte {
@@ -137,8 +132,8 @@ func DateOf(file []byte) string {
 	if !ok {
 		return ""
 	}
-	line, _, _ := bytes.Cut(rest[:min(len(rest), 16)], []byte("\n"))
-	if _, err := time.Parse(time.DateOnly, string(line)); err != nil {
+	line, _, ok := bytes.Cut(rest[:min(len(rest), 16)], []byte("\n"))
+	if _, err := time.Parse(time.DateOnly, string(line)); err != nil || !ok {
 		return ""
 	}
 	return string(line)
@@ -150,12 +145,16 @@ func Read(file []byte) (*Table, error) {
 	if t.date == "" {
 		return nil, ErrBroken
 	}
-	unpacker, err := zstd.NewReader(bytes.NewReader(file[len(magic)+len(t.date)+1:]), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostBytes))
+	if err != nil {
+		return nil, err
+	}
+	defer unpacker.Close()
+	unpacked, err := unpacker.DecodeAll(file[len(magic)+len(t.date)+1:], nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	defer unpacker.Close()
-	d := &decoder{in: bufio.NewReaderSize(unpacker, 1<<16)}
+	d := &decoder{rest: unpacked}
 	d.countries(t)
 	d.systems(t)
 	readSteps(d, &t.country4, len(t.countries))
@@ -169,54 +168,51 @@ func Read(file []byte) (*Table, error) {
 	return t, nil
 }
 
-// decoder reads the frame; after an error everything it reads is zero.
+// decoder reads what was unpacked; after an error everything it reads is zero.
 type decoder struct {
-	in  *bufio.Reader
-	err error
+	rest []byte
+	err  error
 }
 
 func (d *decoder) fail(why string) {
 	if d.err == nil {
 		d.err = errors.New(why)
 	}
+	d.rest = nil
 }
 
 func (d *decoder) number(most uint64, what string) uint64 {
-	if d.err != nil {
+	if len(d.rest) > 0 && d.rest[0] < 0x80 && uint64(d.rest[0]) <= most { // most are
+		n := d.rest[0]
+		d.rest = d.rest[1:]
+		return uint64(n)
+	}
+	n, used := binary.Uvarint(d.rest)
+	if used <= 0 || n > most {
+		d.fail(what + " is none")
 		return 0
 	}
-	n, err := binary.ReadUvarint(d.in)
-	switch {
-	case err != nil:
-		d.err = fmt.Errorf("%s: %w", what, err)
-		return 0
-	case n > most:
-		d.fail(what + " is too large")
-		return 0
-	}
+	d.rest = d.rest[used:]
 	return n
 }
 
 func (d *decoder) difference(what string) int64 {
-	if d.err != nil {
+	n, used := binary.Varint(d.rest)
+	if used <= 0 {
+		d.fail(what + " is none")
 		return 0
 	}
-	n, err := binary.ReadVarint(d.in)
-	if err != nil {
-		d.err = fmt.Errorf("%s: %w", what, err)
-	}
+	d.rest = d.rest[used:]
 	return n
 }
 
 func (d *decoder) bytes(n uint64, what string) []byte {
-	if d.err != nil {
+	if n > uint64(len(d.rest)) {
+		d.fail(what + " break off")
 		return nil
 	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(d.in, b); err != nil {
-		d.err = fmt.Errorf("%s: %w", what, err)
-		return nil
-	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
 	return b
 }
 
@@ -265,7 +261,7 @@ func readSteps[K uint32 | uint64, V uint8 | uint32](d *decoder, s *steps[K, V], 
 		return
 	}
 	zeros := d.bytes(n, "distances")
-	if d.err != nil {
+	if zeros == nil {
 		return
 	}
 	s.starts, s.values = make([]K, n), make([]V, n)
