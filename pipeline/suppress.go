@@ -105,8 +105,8 @@ func (b *back) raise(f detect.Finding) {
 		b.counters.Suppressed[f.Rule]++
 		return
 	}
-	if places := b.p.enricher.Places(); places != nil {
-		out.Locate(places.Lookup)
+	if b.places != nil {
+		out.Locate(b.places.Lookup)
 	}
 	b.counters.finding(&out)
 	b.raised = append(b.raised, out)

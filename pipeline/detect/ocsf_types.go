@@ -159,7 +159,7 @@ type ocsfEnrichment struct {
 }
 
 type ocsfUsage struct {
-	Kind    string `json:"kind,omitempty"` // own, private, bogon, scanner, tor, vpn, hosting
+	Kind    string `json:"kind,omitempty"` // private, bogon, scanner, tor, vpn, hosting
 	Service string `json:"aws_service,omitempty"`
 }
 

@@ -1,7 +1,9 @@
 package detect
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
@@ -10,9 +12,37 @@ import (
 // a finding: no rule looks at it, and no uid holds it.
 type Place = enrich.Place
 
-// Locate writes into the evidence where its sources belong. What the finding
-// shared with others stays as it is.
+// Locate writes into the evidence where its sources belong, and into the message
+// where its one source does. What the finding shared with others stays as it is.
 func (f *Finding) Locate(lookup func(netip.Addr) Place) {
+	f.locateEvidence(lookup)
+	if _, p := f.source(); p != nil {
+		if from := wordsOf(p); from != "" {
+			f.Message += "; the source is in " + from
+		}
+	}
+}
+
+// wordsOf says where an address belongs that the Internet reaches, "" when
+// nothing is known or it is ours.
+func wordsOf(p *Place) string {
+	if p.Kind == enrich.Own {
+		return ""
+	}
+	var parts []string
+	if p.Country != "" {
+		parts = append(parts, p.Country)
+	}
+	if p.ASN != 0 {
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("AS%d %s", p.ASN, printable(p.ASName))))
+	}
+	if p.List != "" {
+		parts = append(parts, fmt.Sprintf("the list %s (%s)", printable(p.List), p.Kind))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (f *Finding) locateEvidence(lookup func(netip.Addr) Place) {
 	switch {
 	case f.Scan != nil:
 		e := *f.Scan
@@ -81,10 +111,10 @@ func (s *TopSource) ocsf() ocsfTopSource {
 	return ocsfTopSource{s.Addr.String(), s.Records, s.Error, s.Country, s.ASN, printable(s.ASName)}
 }
 
-// ocsfEnrichments says what the source is used for.
+// ocsfEnrichments says what a source that is not ours is used for.
 func (f *Finding) ocsfEnrichments() []ocsfEnrichment {
 	addr, p := f.source()
-	if p == nil || p.Kind == "" && p.Service == "" {
+	if p == nil || p.Kind == "" && p.Service == "" || p.Kind == enrich.Own {
 		return nil
 	}
 	return []ocsfEnrichment{{
