@@ -41,6 +41,7 @@ func families(t *testing.T) []family {
 	for i := range cfg.Views {
 		cfg.Views[i].Off = false
 	}
+	cfg.Enrich.Databases = []string{cityDatabase(t)} // also where nothing is built in
 	cfg.Checkpoint.File.Dir = t.TempDir()
 	stream := &KinesisConfig{}
 	stream.SetDefaults()
