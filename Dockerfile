@@ -16,7 +16,7 @@ ENTRYPOINT ["/flowwatch"]
 
 FROM base AS prebuilt
 COPY bin/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY LICENSE /LICENSE
+COPY LICENSE NOTICE /
 COPY bin/flowwatch /flowwatch
 # The working folder belongs to the user, so that the default state folder
 # (./state) can be made in it; mount a volume there to keep it.
@@ -37,7 +37,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}"
 
 FROM base AS flowwatch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY LICENSE /LICENSE
+COPY LICENSE NOTICE /
 COPY --from=build /out/flowwatch /flowwatch
 COPY --from=build --chown=65532:65532 /out/state /var/lib/flowwatch
 WORKDIR /var/lib/flowwatch

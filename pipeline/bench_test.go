@@ -117,6 +117,21 @@ func BenchmarkFront(b *testing.B) {
 	}
 }
 
+// BenchmarkDerive is what closing a pane does for the views by country and system:
+// one operation is a pane with 30,000 sources.
+func BenchmarkDerive(b *testing.B) {
+	f := benchFront(b)
+	all := payloads(consoleLines(100_000), 1000, false)
+	for i := range all {
+		f.payload(&all[i])
+	}
+	pane := f.folder.Partial.Pane(f.folder.Partial.Starts()[0])
+	b.ReportAllocs()
+	for b.Loop() {
+		pane.Derive(f.p.enricher.Places())
+	}
+}
+
 // BenchmarkPipeline is the whole way: front half, merge, pane close, commit
 // without a store; one operation is 100,000 records.
 func BenchmarkPipeline(b *testing.B) {

@@ -125,6 +125,15 @@
 // could not tell which targets had which combination, and the outcome of a
 // contact is one.
 //
+// Views by country and system are made from the view by source when a pane closes,
+// where they can be: as two more tables with two more sets for each record they took
+// the pipeline more than half of its time again. What an eviction takes from the
+// view by source is added to them before it goes, so they stay exact in a flood.
+//
+// Where a source belongs is written into a finding when it is raised, after
+// suppression. No rule, no uid and no committed state of a rule knows of it: a newer
+// database changes what people read and not what is found.
+//
 // A SYN-ACK from a service port to an ephemeral port is a reply and stays out
 // of the spike measures like the rest of that connection: at 60 s aggregation
 // most short downloads are a single record with tcp-flags 19.
@@ -142,7 +151,8 @@
 //
 //	flowlog     fields, layouts, lines to records         knows no AWS, no metrics
 //	envelope    payload bytes to lines
-//	enrich      direction, source, own networks
+//	enrich      direction, source, own networks, where an address belongs; geotable is the built-in
+//	            data and mmdb the user's
 //	aggregate   views, loads, contacts, panes, watermark
 //	sketch      distinct counters, pure
 //	detect      findings, incidents, one file per rule    panes in, findings out

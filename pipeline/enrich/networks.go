@@ -1,5 +1,5 @@
 // Package enrich says who is who in a record: direction, source, target, what
-// is ours and what is a reply.
+// is ours and what is a reply, and where an address belongs.
 package enrich
 
 import (

@@ -5,6 +5,9 @@ package geotable
 import (
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -82,6 +85,19 @@ func BenchmarkRead(b *testing.B) {
 	for b.Loop() {
 		if _, err := Read(embedded); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// The documents name the day of the data that is built in.
+func TestDocumentsNameTheDate(t *testing.T) {
+	for _, name := range []string{"NOTICE", "docs/enrichment.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), EmbeddedDate()) {
+			t.Errorf("%s does not name %s, the day of the data", name, EmbeddedDate())
 		}
 	}
 }

@@ -141,8 +141,8 @@ func DateOf(file []byte) string {
 
 // Read reads a file. The error is ErrBroken, or wraps it.
 func Read(file []byte) (*Table, error) {
-	t := &Table{date: DateOf(file)}
-	if t.date == "" {
+	date := DateOf(file)
+	if date == "" {
 		return nil, ErrBroken
 	}
 	unpacker, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostBytes))
@@ -150,10 +150,16 @@ func Read(file []byte) (*Table, error) {
 		return nil, err
 	}
 	defer unpacker.Close()
-	unpacked, err := unpacker.DecodeAll(file[len(magic)+len(t.date)+1:], nil)
+	unpacked, err := unpacker.DecodeAll(file[len(magic)+len(date)+1:], nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
+	return parse(date, unpacked)
+}
+
+// parse reads what the frame held.
+func parse(date string, unpacked []byte) (*Table, error) {
+	t := &Table{date: date}
 	d := &decoder{rest: unpacked}
 	d.countries(t)
 	d.systems(t)
