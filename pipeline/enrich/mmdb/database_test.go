@@ -2,6 +2,7 @@ package mmdb
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -311,4 +313,33 @@ func BenchmarkFind(b *testing.B) {
 		d.Find(netip.AddrFrom4([4]byte{81, byte(i % 1000 >> 8), byte(i % 1000), 9}))
 		i++
 	}
+}
+
+// The watcher takes up a new file within two looks, and ends with its context.
+func TestWatcherRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := database(t, "GeoLite2-Country", 6, records{"81.2.69.0/24": {"country": object{"iso_code": text("GB")}}})
+		w, err := NewWatcher([]*Database{d}, zap.NewNop(), prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		replaced(t, d, encoded(t, "GeoLite2-Country", 6, records{"81.2.69.0/24": {"country": object{"iso_code": text("FR")}}}), time.Hour)
+		time.Sleep(Every + time.Second) // of the bubble's clock
+		synctest.Wait()
+		if got := countryOf(d); got != "GB" {
+			t.Errorf("%s after one look", got)
+		}
+		time.Sleep(Every)
+		synctest.Wait()
+		if got := countryOf(d); got != "FR" {
+			t.Errorf("%s after two looks", got)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
