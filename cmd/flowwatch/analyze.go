@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
@@ -65,7 +67,7 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	places, _, err := openPlaces(known, cfg.Networks.Internal, e.Log)
+	places, _, err := openPlaces(known, cfg.Networks.Internal, e.Log.WithOptions(zap.IncreaseLevel(zap.WarnLevel)))
 	if err != nil {
 		return usageError{err}
 	}

@@ -168,9 +168,9 @@ func TestPlacesOfAService(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	for key, broken := range map[string]EnrichConfig{
-		"enrich.databases:":   {Databases: []string{"missing.mmdb"}},
-		"enrich.lists.tor:":   {Lists: KindListsConfig{Tor: []string{"missing.txt"}}},
-		"enrich.aws_ranges: ": {AWSRanges: "missing.json"},
+		"enrich.databases:":  {Databases: []string{"missing.mmdb"}},
+		"enrich.lists.tor:":  {Lists: KindListsConfig{Tor: []string{"missing.txt"}}},
+		"enrich.aws_ranges:": {AWSRanges: "missing.json"},
 	} {
 		if _, _, err := openPlaces(&broken, nil, zap.NewNop()); err == nil || !strings.HasPrefix(err.Error(), key) {
 			t.Errorf("%v, want it to begin with %s", err, key)
