@@ -93,9 +93,10 @@ func NewPlaces(c PlacesConfig) *Places {
 	return p
 }
 
-// Lookup tells where an address belongs. What is special by itself (IANA's
-// registries) or lies in the own networks has no country, system or service, and
-// of IPv4 behind NAT64 (64:ff9b::/96) the IPv4 address counts.
+// Lookup tells where an address belongs. One that is special by itself (IANA's
+// registries) has a kind and nothing else; one of the own networks that the
+// Internet reaches has all. Of IPv4 behind NAT64 (64:ff9b::/96) the IPv4 address
+// counts.
 func (p *Places) Lookup(a netip.Addr) Place {
 	a = plain(a)
 	if p == nil || !a.IsValid() {
