@@ -109,7 +109,7 @@ func TestANilTableKnowsNothing(t *testing.T) {
 // What a table says is what the span that begins last says, whatever was added.
 func TestATableAgreesWithItsSpans(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 200 {
+	for round := range 100 {
 		b := &Builder{Date: "2026-06-17"}
 		type told struct {
 			from, to netip.Addr
