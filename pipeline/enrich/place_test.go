@@ -106,8 +106,14 @@ func TestPrefixMapAgreesWithEveryPrefix(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	rank := []int{0, 0, 1, 1, 2} // by value
 	better := func(a, b uint16) bool { return rank[a] > rank[b] }
-	for range 300 {
+	for round := range 300 {
 		var all []prefixValue
+		if round%3 == 0 { // so many that they are found by their /16
+			for i := range fewSteps {
+				a := netip.AddrFrom4([4]byte{1, byte(i >> 6), byte(i << 2), 0})
+				all = append(all, prefixValue{netip.PrefixFrom(a, 24), uint16(1 + i%4)})
+			}
+		}
 		for range random.IntN(12) {
 			value := uint16(1 + random.IntN(4))
 			switch random.IntN(3) {
@@ -125,7 +131,9 @@ func TestPrefixMapAgreesWithEveryPrefix(t *testing.T) {
 		m := newPrefixMap(all, better)
 		for range 300 {
 			a := netip.AddrFrom4([4]byte{255, 255, 255 - byte(random.IntN(4)), byte(random.IntN(256))})
-			switch random.IntN(3) {
+			switch random.IntN(4) {
+			case 3:
+				a = netip.AddrFrom4([4]byte{1, byte(random.IntN(17)), byte(random.IntN(256)), 7})
 			case 0:
 				a = netip.AddrFrom16([16]byte{0x20, 1, 14: byte(random.IntN(5)), 15: byte(random.IntN(256))})
 			case 1:
