@@ -44,7 +44,6 @@ const (
 	lateRequest           // the same, but some requests later; gets and removes are lost
 	dieBefore             // the process dies before it sends
 	dieAfter              // the process dies before it hears
-	wireFaults  = int(dieAfter) + 1
 )
 
 var (

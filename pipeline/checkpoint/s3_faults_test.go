@@ -48,14 +48,7 @@ type noDeadline struct{ testing.TB }
 
 // process opens the store, appends under faults, and dies or closes.
 func (l *life) process() {
-	rate := rapid.IntRange(0, 30).Draw(l.T, "faults in 100 requests")
-	chance := rand.New(rand.NewPCG(rapid.Uint64().Draw(l.T, "seed"), 0)) // requests are made by several goroutines
-	faults := func() wireFault {
-		if chance.IntN(100) >= rate {
-			return noFault
-		}
-		return wireFault(chance.IntN(wireFaults))
-	}
+	faults := weather(rapid.IntRange(0, 20).Draw(l.T, "gusts in 100 requests"), rapid.Uint64().Draw(l.T, "seed"))
 	w := &wire{memoryBucket: l.bucket, fault: faults}
 	s, err := openBucket(context.Background(), &faultsConfig, w, usualPace, nil)
 	if err != nil {
@@ -65,9 +58,11 @@ func (l *life) process() {
 		l.left += w.puts
 		return // the network was too bad, or it died
 	}
-	w.setFault(nil)
-	l.settle(contents(l, s))
-	w.setFault(faults)
+	if !w.dead { // by what it deleted while it opened
+		w.setFault(nil)
+		l.settle(contents(l, s))
+		w.setFault(faults)
+	}
 	for range rapid.IntRange(0, 12).Draw(l.T, "appends") {
 		l.append(s)
 	}
@@ -77,6 +72,25 @@ func (l *life) process() {
 		l.Fatalf("close: %v", err)
 	}
 	l.left += w.puts
+}
+
+// weather is faults in gusts, which outlast the tries of one request. It is by
+// a seed since requests are made by several goroutines.
+func weather(rate int, seed uint64) func() wireFault {
+	chance := rand.New(rand.NewPCG(seed, 0))
+	gust := 0
+	return func() wireFault {
+		if gust--; gust < 0 && chance.IntN(100) < rate {
+			gust = 1 + chance.IntN(12)
+		}
+		switch {
+		case gust <= 0:
+			return noFault
+		case chance.IntN(30) == 0:
+			return []wireFault{dieBefore, dieAfter}[chance.IntN(2)]
+		}
+		return []wireFault{slowDown, lostRequest, lostAnswer, lateRequest}[chance.IntN(4)]
+	}
 }
 
 // kill ends a process without its store noticing.
