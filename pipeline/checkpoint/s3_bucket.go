@@ -122,7 +122,8 @@ func classified(err error) error {
 		kind = errAbsent
 	case status == http.StatusForbidden && code(err) == "AccessDenied":
 		kind = errDenied
-	case status == http.StatusConflict, // another conditional write of the key is under way
+	case status < 400, // there was no answer, or none that could be read
+		status == http.StatusConflict, // another conditional write of the key is under way
 		status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500,
 		code(err) == "RequestTimeout", code(err) == "ExpiredToken", code(err) == "RequestTimeTooSkewed":
 		return err

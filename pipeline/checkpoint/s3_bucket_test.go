@@ -179,3 +179,9 @@ func (w *wire) remove(ctx context.Context, key string) error {
 	}
 	return err
 }
+
+func (w *wire) setCut(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // list: what is not there is AccessDenied. Any other request is an error of the
 // test.
 type s3Server struct {
-	t *testing.T
+	t testing.TB
 	*httptest.Server
 
 	// fault, when set, is asked before each request. A status of 0 lets it pass,
@@ -30,7 +31,7 @@ type s3Server struct {
 	n        int
 }
 
-func newS3Server(t *testing.T) *s3Server {
+func newS3Server(t testing.TB) *s3Server {
 	t.Helper()
 	s := &s3Server{t: t, objects: map[string][]byte{}, requests: map[string]int{}}
 	s.Server = httptest.NewServer(s)
@@ -106,6 +107,13 @@ func refuse(w http.ResponseWriter, status int, code string) {
 func entityTag(b []byte) string {
 	sum := md5.Sum(b)
 	return `"` + hex.EncodeToString(sum[:]) + `"`
+}
+
+// count is how many requests there were, by method.
+func (s *s3Server) count() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.requests)
 }
 
 // keys are what is in the bucket.

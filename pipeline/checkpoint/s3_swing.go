@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 )
 
 // swingTries bounds how often a pointer is written that an earlier write of our
@@ -89,46 +89,40 @@ const (
 	maxUnwanted = 1000 // keys that are remembered while they can't be deleted
 )
 
-// sweep deletes what the pointer in the bucket names as unwanted. What can't be
-// deleted now is tried again after the next commit.
+// sweep deletes what is unwanted. It is called after the pointer was written,
+// which names all of that. What can't be deleted now is tried again after the
+// next commit.
 func (s *S3) sweep(ctx context.Context) {
 	s.mu.Lock()
-	keys, all := s.now.Unwanted, s.unwanted
+	keys := s.unwanted
 	s.mu.Unlock()
-	var (
-		mu     sync.Mutex
-		gone   = map[string]bool{}
-		failed error
-		group  sync.WaitGroup
-		places = make(chan struct{}, removals)
-	)
-	for _, key := range keys {
-		if !slices.Contains(all, key) {
-			continue // by an earlier sweep
-		}
-		places <- struct{}{}
-		group.Go(func() {
-			err := s.bucket.remove(ctx, s.prefix+key)
-			mu.Lock()
-			defer mu.Unlock()
-			if gone[key] = err == nil; err != nil {
-				failed = err
-			}
-			<-places
+	removed := make([]error, len(keys))
+	var group errgroup.Group
+	group.SetLimit(removals)
+	for i, key := range keys {
+		group.Go(func() error {
+			removed[i] = s.bucket.remove(ctx, s.prefix+key)
+			return removed[i]
 		})
 	}
-	group.Wait()
-	if failed != nil && ctx.Err() == nil {
+	err := group.Wait()
+	if err != nil && ctx.Err() == nil {
 		s.log.Warn("an object of the checkpoint that is no longer needed can't be deleted; trying again after the next commit",
-			zap.String("place", s.place), zap.Error(failed))
+			zap.String("place", s.place), zap.Error(err))
+	}
+	var left []string
+	for i, key := range keys {
+		if removed[i] != nil {
+			left = append(left, key)
+		}
+	}
+	if over := len(left) - maxUnwanted; over > 0 {
+		s.log.Error("objects of the checkpoint are left behind for a lifecycle rule to expire", zap.String("place", s.place), zap.Int("objects", over))
+		left = left[over:]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unwanted = slices.DeleteFunc(slices.Clone(s.unwanted), func(key string) bool { return gone[key] })
-	if over := len(s.unwanted) - maxUnwanted; over > 0 {
-		s.log.Error("objects of the checkpoint are left behind for a lifecycle rule to expire", zap.String("place", s.place), zap.Int("objects", over))
-		s.unwanted = s.unwanted[over:]
-	}
+	s.unwanted = left
 }
 
 func (s *S3) put(ctx context.Context, key string, body []byte, when condition) (string, error) {
