@@ -7,7 +7,6 @@ package main
 var notYet = []string{
 	"sources[].file.follow=true",
 	"enrich.databases",
-	"checkpoint.s3",
 	"checkpoint.leases",
 	"exchange.kinesis",
 	"status",

@@ -12,7 +12,7 @@ import (
 // S3Config configures an S3 store.
 type S3Config struct {
 	// Bucket is the name of the bucket, which has to exist. Required.
-	Bucket string `yaml:"bucket"`
+	Bucket string `yaml:"bucket" strict:"required"`
 	// Prefix is what all keys begin with, without a slash at its ends; of one
 	// process alone.
 	Prefix string `yaml:"prefix"`
