@@ -78,9 +78,16 @@ func TestRunWithItsStateInS3(t *testing.T) {
 	_ = third.Process.Kill()
 	_ = third.Wait()
 	fourth := begin(addr) // waits until the one that was killed is taken for dead
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if _, err := scrape(addr); err == nil {
+			break
+		}
+	}
 	send()
 	counted()
-	if !strings.Contains(fourth.Stderr.(*bytes.Buffer).String(), "shows no life") {
-		t.Error("nothing tells why it waited")
+	_ = fourth.Process.Kill()
+	_ = fourth.Wait()
+	if said := fourth.Stderr.(*bytes.Buffer).String(); !strings.Contains(said, "shows no life") {
+		t.Errorf("nothing tells why it waited: %s", said)
 	}
 }

@@ -20,6 +20,8 @@ const (
 	// rebaseAge is when an old base is written anew, so that no object that is
 	// in use is much older: a lifecycle rule may then expire what is.
 	rebaseAge = 24 * time.Hour
+	// rebaseTime is what a new base may take.
+	rebaseTime = 30 * time.Second
 )
 
 // S3 keeps the entries in a bucket: segments, objects with keys that are used
@@ -102,7 +104,7 @@ func (s *S3) append(ctx context.Context, now *pointer, delta *Delta) error {
 	if err := delta.validate(); err != nil {
 		return err
 	}
-	if now.stale(time.Now()) {
+	if now.stale(time.Now()) && !hurried(ctx) {
 		if err := s.rebase(ctx, now); err != nil {
 			return fmt.Errorf("write a new base: %w", err)
 		}
@@ -115,6 +117,13 @@ func (s *S3) append(ctx context.Context, now *pointer, delta *Delta) error {
 		next.Commits++
 		next.Deltas = append(next.Deltas, written...)
 	})
+}
+
+// hurried reports whether a commit has to be there soon, as the last one of a
+// process: a new base is then left to the next.
+func hurried(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < rebaseTime
 }
 
 // stale reports whether the deltas ask for a new base.

@@ -42,6 +42,29 @@ func TestS3BasesBoundTheDeltas(t *testing.T) {
 	})
 }
 
+// The last commit of a process does not wait for a new base.
+func TestS3HurriedCommitWritesNoBase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := holding(t, &wire{memoryBucket: newMemoryBucket()})
+		defer kill(s)
+		for i := range rebaseDeltas {
+			mustPut(t, s, fmt.Sprint(i), "x")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		if err := s.Append(ctx, putOne("last", "x")); err != nil {
+			t.Fatal(err)
+		}
+		if now, _ := s.current(); len(now.Deltas) != rebaseDeltas+1 {
+			t.Errorf("%d deltas, want %d", len(now.Deltas), rebaseDeltas+1)
+		}
+		mustPut(t, s, "more", "x")
+		if now, _ := s.current(); len(now.Deltas) != 1 {
+			t.Errorf("%d deltas after the next commit, want its own alone", len(now.Deltas))
+		}
+	})
+}
+
 // A lifecycle rule that expires what is old must not meet what is in use.
 func TestS3OldBaseIsWrittenAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

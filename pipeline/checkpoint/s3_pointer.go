@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -87,9 +86,6 @@ func decodePointer(body []byte) (*pointer, error) {
 	}
 	return p, nil
 }
-
-// same reports whether an object is what a pointer was written as.
-func same(found, written []byte) bool { return bytes.Equal(found, written) }
 
 func sumOf(b []byte) string {
 	sum := sha256.Sum256(b)

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (s *S3) overtaken(ctx context.Context, body []byte) (etag string, err error
 	switch {
 	case err != nil:
 		return "", err
-	case same(there, body):
+	case bytes.Equal(there, body):
 		return etag, nil
 	case found.Holder.ID == s.self.ID:
 		s.etag = etag
