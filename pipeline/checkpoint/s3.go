@@ -11,10 +11,6 @@ import (
 )
 
 const (
-	// rebaseLeast is the size of deltas from which on a new base is written, if
-	// that is half of the base too: what is read at a start stays within one and
-	// a half times the state, and what is written within three times.
-	rebaseLeast = segmentSize
 	// rebaseDeltas bounds the objects that a start has to read, and the pointer.
 	rebaseDeltas = 64
 	// rebaseAge is when an old base is written anew, so that no object that is
@@ -44,6 +40,7 @@ type S3 struct {
 	prefix string // of keys, with its slash
 	bucket bucket
 	codec  codec
+	size   int // of a segment
 	pace   pace
 	log    *zap.Logger
 	self   holder
@@ -104,7 +101,7 @@ func (s *S3) append(ctx context.Context, now *pointer, delta *Delta) error {
 	if err := delta.validate(); err != nil {
 		return err
 	}
-	if now.stale(time.Now()) && !hurried(ctx) {
+	if s.stale(now) && !hurried(ctx) {
 		if err := s.rebase(ctx, now); err != nil {
 			return fmt.Errorf("write a new base: %w", err)
 		}
@@ -126,8 +123,10 @@ func hurried(ctx context.Context) bool {
 	return ok && time.Until(deadline) < rebaseTime
 }
 
-// stale reports whether the deltas ask for a new base.
-func (p *pointer) stale(now time.Time) bool {
+// stale reports whether the deltas ask for a new base: when they are a segment
+// and half the base, so that what is read at a start stays within one and a half
+// times the state, and what is written within three times.
+func (s *S3) stale(p *pointer) bool {
 	base, deltas := int64(0), int64(0)
 	for i := range p.Base {
 		base += p.Base[i].Raw
@@ -135,8 +134,8 @@ func (p *pointer) stale(now time.Time) bool {
 	for i := range p.Deltas {
 		deltas += p.Deltas[i].Raw
 	}
-	return deltas > max(rebaseLeast, base/2) || len(p.Deltas) >= rebaseDeltas ||
-		now.Sub(p.Based) > rebaseAge
+	return deltas > max(int64(s.size), base/2) || len(p.Deltas) >= rebaseDeltas ||
+		time.Since(p.Based) > rebaseAge
 }
 
 // rebase writes all entries as a new base, in place of base and deltas.
@@ -159,7 +158,7 @@ func (s *S3) rebase(ctx context.Context, now *pointer) error {
 // write puts new segments. After an error those that may be there are unwanted.
 func (s *S3) write(ctx context.Context, fill func(to *segmenter) error) ([]segment, error) {
 	var written []segment
-	to := &segmenter{emit: func(raw []byte) error {
+	to := &segmenter{size: s.size, emit: func(raw []byte) error {
 		s.puts++
 		object, next := s.codec.sealed(fmt.Sprintf("%s/%06d", s.self.ID, s.puts), raw)
 		written = append(written, next)

@@ -20,7 +20,7 @@ func TestS3BasesBoundTheDeltas(t *testing.T) {
 		bucket := newMemoryBucket()
 		s := holding(t, &wire{memoryBucket: bucket})
 		defer kill(s)
-		random := strings.Repeat("0123456789abcdef", 16<<10)
+		random := strings.Repeat("0123456789abcdef", 16)
 		want := map[string]bool{}
 		for i := range 300 {
 			key := fmt.Sprintf("key/%03d", i%100)
@@ -89,7 +89,7 @@ func TestS3Damaged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := newMemoryBucket()
 		s := holding(t, &wire{memoryBucket: bucket})
-		mustPut(t, s, "first", strings.Repeat("x", rebaseLeast+1))
+		mustPut(t, s, "first", strings.Repeat("x", smallSegment+1))
 		mustPut(t, s, "second", "y") // after a base of the first
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -151,7 +151,10 @@ func TestS3WithoutThePermissionToDelete(t *testing.T) {
 		s := holding(t, &wire{memoryBucket: newMemoryBucket()})
 		defer kill(s)
 		s.bucket = keeping{s.bucket}
-		for i := range 2 * maxUnwanted {
+		for i := range maxUnwanted {
+			s.forget([]segment{{Key: fmt.Sprintf("former/%d", i)}})
+		}
+		for i := range 3 * rebaseDeltas {
 			mustPut(t, s, fmt.Sprint(i%10), "x")
 		}
 		if now, _ := s.current(); len(now.Unwanted) > maxUnwanted+rebaseDeltas+1 {

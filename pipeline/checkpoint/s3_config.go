@@ -38,7 +38,7 @@ const maxPrefix = 512
 func (c *S3Config) Validate() error {
 	var errs []error
 	if !bucketName.MatchString(c.Bucket) {
-		errs = append(errs, fmt.Errorf("bucket: %q is no bucket; accepted: 3 to 63 lower-case letters, digits, - and .", c.Bucket))
+		errs = append(errs, fmt.Errorf("bucket: %q is no bucket; accepted: 3 to 63 of a-z, 0-9, . and -", c.Bucket))
 	}
 	if c.Prefix != "" && (!prefixName.MatchString(c.Prefix) || len(c.Prefix) > maxPrefix || dotSegment(c.Prefix)) {
 		errs = append(errs, fmt.Errorf("prefix: %q is no prefix; accepted: up to %d letters, digits and !_.*'()-, with single slashes between, like flowwatch/production", c.Prefix, maxPrefix))

@@ -58,6 +58,7 @@ func (l *life) process() {
 		l.left += w.puts
 		return // the network was too bad, or it died
 	}
+	s.size = smallSegment
 	if !w.dead { // by what it deleted while it opened
 		w.setFault(nil)
 		l.settle(contents(l, s))
@@ -122,7 +123,7 @@ func (l *life) draw() (*Delta, map[string]string) {
 	}
 	value := fmt.Sprint(rapid.Uint32().Draw(l.T, "value"))
 	if rapid.IntRange(0, 4).Draw(l.T, "large") == 0 { // two or three make a base due, or a second segment
-		value += strings.Repeat("x", rebaseLeast/2)
+		value += strings.Repeat("x", smallSegment/2)
 	}
 	for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "a1", "a2", "b/1", "b/2", "c"}), 0, 4, rapid.ID).Draw(l.T, "keys") {
 		d.Puts = append(d.Puts, Entry{Key: []byte(key), Value: []byte(value)})

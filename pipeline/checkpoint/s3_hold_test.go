@@ -18,8 +18,12 @@ func holding(t *testing.T, w *wire) *S3 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.size = smallSegment
 	return s
 }
+
+// smallSegment makes bases due by kilobytes.
+const smallSegment = 8 << 10
 
 func mustPut(t *testing.T, s *S3, key, value string) {
 	t.Helper()

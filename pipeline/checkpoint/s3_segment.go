@@ -27,12 +27,13 @@ const maxSegment = 2 << 30
 
 // segmenter cuts changes into segments and hands each on, uncompressed.
 type segmenter struct {
+	size int // where a segment ends
 	raw  []byte
 	emit func(raw []byte) error
 }
 
 func (s *segmenter) change(op byte, key, value []byte) error {
-	if len(s.raw) > 0 && len(s.raw)+len(key)+len(value) > segmentSize {
+	if len(s.raw) > 0 && len(s.raw)+len(key)+len(value) > s.size {
 		if err := s.flush(); err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func (s *s3Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.fault != nil {
 		status, lost = s.fault(s.n, r)
 	}
-	answer := http.ResponseWriter(w)
+	answer := w
 	if lost {
 		answer = httptest.NewRecorder()
 		defer panic(http.ErrAbortHandler)

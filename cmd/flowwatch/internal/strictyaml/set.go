@@ -126,8 +126,8 @@ func (a *assignment) key(name string) *yaml.Node {
 // index goes to an item of a list, or to a new one behind the last.
 func (a *assignment) index(n *yaml.Node, path string) (rest string, err error) {
 	m := indexed.FindStringSubmatch(path)
-	if m == nil || !strings.Contains(".[", m[2]) {
-		return "", errors.New("has a broken index; accepted: [0], [1]...")
+	if m == nil || m[2] != "" && m[2] != "." && m[2] != "[" {
+		return "", errors.New("has a broken index; accepted: a number like [0], and a dot or another index behind it")
 	}
 	i, _ := strconv.Atoi(m[1]) // six digits
 	switch {
