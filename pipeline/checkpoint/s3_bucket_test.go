@@ -16,6 +16,7 @@ type memoryBucket struct {
 	objects map[string]object
 	writes  int // so that no two entity tags are alike
 	late    []latePut
+	revived int // objects that came late, perhaps after they had been deleted
 }
 
 type object struct {
@@ -108,6 +109,9 @@ func (b *memoryBucket) landLate() {
 		if l.after--; l.after > 0 {
 			b.late = append(b.late, l)
 			continue
+		}
+		if _, there := b.objects[l.key]; !there {
+			b.revived++
 		}
 		_, _ = b.store(l.key, l.body, l.when)
 	}
