@@ -4,10 +4,11 @@ PKG     ?= ./...
 BENCH   ?= .
 COUNT   ?= 6
 TIME    ?= 10s
+SOAK    ?= 60m
 TAG     ?= flowwatch:dev
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench lint e2e image clean
+.PHONY: help build test race fuzz bench lint e2e soak image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,9 +33,13 @@ lint: ## go vet, gofmt and golangci-lint
 	.ci/gofmt
 	.ci/lint
 
-e2e: ## against kinesis-local and a real Prometheus (CONTRIBUTING.md says what they need)
+e2e: ## against kinesis-local, versitygw and a real Prometheus (CONTRIBUTING.md says what they need)
 	.ci/peers-kinesis
+	.ci/peers-s3
 	.ci/peers-prometheus
+
+soak: ## 50,000 records a second for an hour, with faults: memory, goroutines, totals (SOAK=60m)
+	SOAK=$(SOAK) go test -tags soak -run '^TestSoak$$' -count=1 -timeout 0 -v ./cmd/flowwatch
 
 image: ## the container image from a binary built here, with buildah (TAG=flowwatch:dev)
 	.ci/image $(TAG)

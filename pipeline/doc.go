@@ -144,8 +144,10 @@
 // remembered by package delivered.
 //
 // The checkpoint store is a set of entries changed by atomic deltas and has no
-// separate base: the file store is a B-tree and needs none. A store that does
-// (S3) can write one from its own entries.
+// separate base: the file store is a B-tree and needs none. The store in S3
+// writes one from its own entries when its deltas have grown; it is told deltas
+// alone, as the other is. Who holds that store is decided by the condition on
+// its pointer, not by a lock: see checkpoint.S3.
 //
 // # Rooms
 //

@@ -68,7 +68,7 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	if err != nil {
 		return s, err
 	}
-	store, err := checkpoint.OpenFile(cfg.Checkpoint.File.Dir)
+	store, err := cfg.Checkpoint.open(ctx, s.log)
 	if err != nil {
 		return s, err
 	}

@@ -135,8 +135,12 @@ var keyTexts = map[string]keyText{
 	"sinks[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `sink`; by default the kind"},
 	"sinks[].min_severity":                {"", "findings below it are not sent here"},
 	"sinks[].rules":                       {"a list of rules: `spike`, `scan.internal`, `scan.external`, `scan.slow`, `scan.distributed`, `scan.success`, `bruteforce`, `ceiling`, each once", "findings of other rules are not sent here; by default all are"},
-	"checkpoint.file.dir":                 {"a folder, made when missing; of one process alone", "committed state: positions, open panes, baselines, incidents"},
-	"checkpoint.every":                    {"100ms to 10m", "how long between two commits; one is made sooner when a finding waits"},
+	"checkpoint.file.dir":                 {"a folder, made when missing; of one process alone", "committed state: positions, open panes, baselines, incidents. It is kept here, unless there is an `s3`"},
+	"checkpoint.s3.bucket":                {"the name of a bucket", "the state in S3, for where no disk stays; see operations.md"},
+	"checkpoint.s3.prefix":                {"a path without slashes at its ends; of one process alone", "what the keys of its objects begin with"},
+	"checkpoint.s3.region":                {"a region like eu-central-1", "by default that of the AWS environment or profile"},
+	"checkpoint.s3.endpoint":              {"an http or https URL", "another server of S3's protocol in place of AWS; it must honour If-Match and If-None-Match"},
+	"checkpoint.every":                    {"100ms to 10m", "how long between two commits; one is made sooner when a finding waits. By default `1m` with `s3`, where requests are paid for"},
 	"exchange":                            {"`{}`", "nothing in this version"},
 	"limits.memory":                       {"at least 64MiB", "memory that the Go runtime tries to stay below"},
 	"limits.sources":                      {"at least 65536", "external sources held over slices and open panes"},
@@ -219,7 +223,7 @@ func docAccepts(v reflect.Value, tag string) string {
 
 // unset are the keys whose default stands elsewhere or is none by nature.
 var unset = map[string]string{
-	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required", "sources[].s3.region": "environment", "sources[].s3.endpoint": "AWS", "sources[].firehose.tls.cert": "none", "sources[].firehose.tls.key": "none",
+	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required", "sources[].s3.region": "environment", "sources[].s3.endpoint": "AWS", "checkpoint.s3.bucket": "required", "checkpoint.s3.region": "environment", "checkpoint.s3.endpoint": "AWS", "sources[].firehose.tls.cert": "none", "sources[].firehose.tls.key": "none",
 	"networks.allow_lists": "none", "enrich.databases": "none", "enrich.lists.scanner": "none", "enrich.lists.tor": "none", "enrich.lists.vpn": "none", "enrich.lists.hosting": "none", "enrich.aws_ranges": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
 	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].alertmanager.url": "required", "sinks[].sns.topic_arn": "required", "sinks[].slack.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
@@ -318,7 +322,7 @@ func TestDocBounds(t *testing.T) {
 		for value, good := range map[int64]bool{least - 1: false, least: true, most: true, most + 1: false} {
 			w := newWorld(nil)
 			w.Stdin = strings.NewReader(fmt.Sprintf("sources: [{file: {paths: [a]}}]\nrules: {%s: {%s: %d}}\n", rule, key, value))
-			if _, _, err := loadConfig(&w.env, "-"); (err == nil) != good {
+			if _, _, err := loadConfig(&w.env, configSource{File: "-"}); (err == nil) != good {
 				t.Errorf("%s accepts %s, and of %d: %v", path, text.accepts, value, err)
 			}
 		}

@@ -6,7 +6,6 @@ package main
 // that makes it work. [] stands for any item of a list.
 var notYet = []string{
 	"sources[].file.follow=true",
-	"checkpoint.s3",
 	"checkpoint.leases",
 	"exchange.kinesis",
 	"status",

@@ -71,7 +71,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 			}
 			w := newWorld(nil)
 			w.Stdin = strings.NewReader(text)
-			if _, _, err := loadConfig(&w.env, "-"); err != nil {
+			if _, _, err := loadConfig(&w.env, configSource{File: "-"}); err != nil {
 				t.Errorf("%s: %v\nin\n%s", p.path, err, text)
 			}
 		}

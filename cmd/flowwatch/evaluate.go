@@ -38,9 +38,10 @@ type evaluateCmd struct {
 	Misread    float64       `help:"Share of contacts whose outcome is turned into its opposite." default:"0"`
 	Harsh      bool          `help:"Heavier tails and higher bursts in the simulation."`
 	Early      bool          `help:"Judge panes that are still open, as run does with detect.early."`
-	Config     string        `help:"Configuration whose rules are evaluated; by default the defaults." type:"path"`
-	Parallel   int           `help:"Seeds at a time." default:"2"`
-	Output     string        `help:"text or json." enum:"text,json" default:"text"`
+	Config     string        `help:"Configuration whose rules are evaluated; by default the text in $$FLOWWATCH_CONFIG, else the defaults." placeholder:"FILE"`
+	setFlag
+	Parallel int    `help:"Seeds at a time." default:"2"`
+	Output   string `help:"text or json." enum:"text,json" default:"text"`
 }
 
 // Validate is called by the command line.
@@ -64,8 +65,8 @@ func (c *evaluateCmd) Validate() error {
 // Run evaluates and writes the report.
 func (c *evaluateCmd) Run(ctx context.Context, e *env) error {
 	cfg := defaultConfig()
-	if c.Config != "" {
-		read, _, err := loadConfig(e, c.Config)
+	if from := (configSource{c.Config, c.Set}); from.isGiven(e) {
+		read, _, err := loadConfig(e, from)
 		if err != nil {
 			return err
 		}
