@@ -80,8 +80,8 @@ func (t *trend) drifts(x int64, mu, ratio, least float64) bool {
 }
 
 // crowd reports whether a pane looks like many visitors more: at least so many
-// new sources, which rose nearly as much as accepted flows did, and neither rejected nor SYN-only flows did
-// nearly as much.
+// new sources, which rose nearly as much as accepted flows did, while rejected
+// and SYN-only flows did not.
 func crowd(counts [NumMeasures]int64, usual [NumMeasures]float64, least float64) bool {
 	rise := func(m Measure) float64 { return float64(counts[m]) / math.Max(1, usual[m]) }
 	flows := rise(AcceptedFlows)

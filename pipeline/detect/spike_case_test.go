@@ -164,10 +164,15 @@ func TestSpikeFloor(t *testing.T) {
 		newIngressCase(t).panes(3*day, 2).panes(3, 51).want().panes(2, 53).
 			want("p868 create low #1 uid=p868 spike,accepted_flows")
 	})
-	t.Run("bytes", func(t *testing.T) {
+	t.Run("bytes, with more flows", func(t *testing.T) {
+		c := newIngressCase(t).panes(3*day, 20, bytesOf(2048))
+		c.panes(3, 50, bytesOf(5<<20)).want() // the excess is 2 KiB short of 5 MiB
+		c.panes(2, 50, bytesOf(5<<20+4096)).want("p868 create low #1 uid=p868 spike,bytes")
+	})
+	t.Run("bytes alone", func(t *testing.T) {
 		c := newIngressCase(t).panes(3*day, 0, bytesOf(2048))
-		c.panes(3, 0, bytesOf(5<<20)).want() // the excess is 2 KiB short of 5 MiB
-		c.panes(2, 0, bytesOf(5<<20+4096)).want("p868 create low #1 uid=p868 spike,bytes")
+		c.panes(3, 0, bytesOf(50<<20)).want()
+		c.panes(2, 0, bytesOf(50<<20+4096)).want("p868 create low #1 uid=p868 spike,bytes")
 	})
 }
 

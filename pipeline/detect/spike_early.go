@@ -49,21 +49,23 @@ func (s *Spike) confirmed(t *tested, in *ingress, load *Load, open *OpenPane) {
 	if !slices.Contains(t.cand[:], true) {
 		return
 	}
-	before := tested{}
+	defer t.weighSources()
+	var before [NumMeasures]pairable
 	switch {
 	case in.tested == open.Start-s.pane:
 		for m := range NumMeasures {
-			before.cand[m] = in.measures[m].cand
+			before[m] = pairOf(&in.measures[m])
 		}
 	case open.Before != nil:
 		if l, ok := open.Before(load); ok {
-			before = s.glance(in, countsOf(&l), open.Start-s.pane)
+			b := s.glance(in, countsOf(&l), open.Start-s.pane)
+			for m := range NumMeasures {
+				before[m] = pairable{b.cand[m], b.excess[m]}
+			}
 		}
 	}
 	for m := range NumMeasures {
-		if t.cand[m] && before.cand[m] && !t.hit[m] {
-			t.hit[m], t.confirms = true, true
-		}
+		s.confirm(t, m, &in.measures[m], before[m])
 	}
 }
 
@@ -77,20 +79,13 @@ func (s *Spike) glance(in *ingress, counts [NumMeasures]int64, start int64) test
 	s.look(in, &t, start)
 	for m := range NumMeasures {
 		b := &in.measures[m]
-		peak, days := 0.0, 0
-		if start-in.first >= learningFor && start >= in.seasonFrom {
-			peak, days = s.calendar.peak(b.peaks, start/hour, in.hour)
-		}
-		e := b.expect(peak, days, s.cfg.cap())
+		e := s.expect(in, m, start)
 		t.expected[m], t.phi[m] = e, b.phi
-		x, floor := float64(counts[m]), s.cfg.floor(m)
-		t.least[m], t.alone[m] = leastFrom(&t, m, floor), aloneFrom(&t, m, floor)
-		if x < t.least[m] {
+		if float64(counts[m]) < leastFrom(&t, m, s.floor(&t, m)) {
 			continue
 		}
 		t.lnP[m] = lnUpperTail(counts[m], e.mu, b.phi)
-		t.cand[m] = t.lnP[m] < s.lnA
-		t.hit[m] = t.cand[m] && x >= t.alone[m]
+		s.judge(&t, m, b)
 	}
 	return t
 }

@@ -13,7 +13,7 @@ const (
 	incidentEntry = 'i'
 )
 
-const baselineFormat = 2
+const baselineFormat = 3
 
 // Changes puts the entries of the interfaces that had a pane since the last
 // call, after the deletions: an interface that was dropped may have come back.
@@ -83,6 +83,9 @@ func (in *ingress) encodeLevels() []byte {
 		e.uint(uint64(b.trend.n))
 		e.float(b.trend.score)
 		e.uint(uint64(b.trend.run))
+		for _, v := range b.tail.values() {
+			e.float(float64(*v))
+		}
 	}
 	return e
 }
@@ -108,6 +111,9 @@ func (in *ingress) decodeLevels(value []byte) error {
 		b.cand = d.bool()
 		b.trend.sum, b.trend.n = d.float(), int(d.number(math.MaxInt32))
 		b.trend.score, b.trend.run = d.float(), int(d.number(math.MaxInt32))
+		for _, v := range b.tail.values() {
+			*v = float32(d.float())
+		}
 		if b.phi > mostPhi {
 			d.fail()
 		}
