@@ -74,9 +74,10 @@ func (t *trend) take(x int64, mu, phi float64, h hypotheses, least float64) {
 	}
 }
 
-// drifts reports whether the test has struck with a pane of x.
+// drifts reports whether the score strikes with a pane of x; how many panes must
+// have raised it, the caller knows.
 func (t *trend) drifts(x int64, mu, ratio, least float64) bool {
-	return t.score >= driftBound && t.run >= driftPanes && float64(x) >= ratio*mu && float64(x) >= least
+	return t.score >= driftBound && float64(x) >= ratio*mu && float64(x) >= least
 }
 
 // crowd reports whether a pane looks like many visitors more: at least so many

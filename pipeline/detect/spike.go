@@ -26,7 +26,7 @@ type Spike struct {
 	pane        int64 // seconds
 	alpha, lnA  float64
 	rates       learning
-	tailKeep    float64 // of a tail's counts, from pane to pane
+	tailKeep    float32 // of a tail's counts, from pane to pane
 	tailPanes   float64 // that they stand for
 	calendar    calendar
 	interfaces  map[Key]*ingress
@@ -61,6 +61,19 @@ type Calibration struct {
 	Below2, Below3, Below4 int64 // P < 1e-2, 1e-3, 1e-4
 }
 
+// add counts one test.
+func (c *Calibration) add(lnP float64) {
+	c.Tested++
+	for _, level := range [...]struct {
+		lnP float64
+		n   *int64
+	}{{math.Log(1e-2), &c.Below2}, {math.Log(1e-3), &c.Below3}, {math.Log(1e-4), &c.Below4}} {
+		if lnP < level.lnP {
+			*level.n++
+		}
+	}
+}
+
 // NewSpike returns the rule for panes of this length. The configuration must
 // be valid.
 func NewSpike(cfg SpikeConfig, pane time.Duration) *Spike {
@@ -69,7 +82,7 @@ func NewSpike(cfg SpikeConfig, pane time.Duration) *Spike {
 	keep := math.Exp2(-float64(seconds) / tailHalfLife)
 	return &Spike{
 		cfg: cfg, pane: seconds, alpha: alpha, lnA: math.Log(alpha),
-		rates: learningRates(seconds), tailKeep: keep, tailPanes: 1 / (1 - keep), calendar: calendarOf(cfg.Profile),
+		rates: learningRates(seconds), tailKeep: float32(keep), tailPanes: 1 / (1 - keep), calendar: calendarOf(cfg.Profile),
 		interfaces: make(map[Key]*ingress), last: math.MinInt64,
 	}
 }
@@ -171,8 +184,9 @@ func (in *ingress) remember(counts *[NumMeasures]int64, start int64) {
 	in.seen++
 }
 
-// learn takes a pane into level and dispersion, when it is no candidate and no
-// incident is open.
+// learn takes a pane into level and dispersion, when it is no candidate, no
+// incident is open, and the drift test has nothing against it: a flood that takes
+// some panes to be found would else widen what it is held against.
 func (s *Spike) learn(in *ingress, t *tested) {
 	calm := in.calm()
 	for m := range NumMeasures {
@@ -180,7 +194,7 @@ func (s *Spike) learn(in *ingress, t *tested) {
 		switch {
 		case in.seen == recentPanes:
 			b.relevel()
-		case t.done && calm && !t.cand[m]:
+		case t.done && calm && !t.cand[m] && b.trend.run == 0:
 			b.learn(t.counts[m], s.rates)
 		}
 	}

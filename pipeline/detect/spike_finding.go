@@ -87,7 +87,7 @@ func (in *ingress) young(start int64) bool { return start-in.first < learningFor
 
 // severity is Medium from ten times what is expected on, by four times the floor
 // and beyond what bursts reach here or longer than they last: ten times next to
-// nothing is no reason to page anybody.
+// nothing is no reason to page anybody, nor is a burst as any other.
 func (s *Spike) severity(in *ingress, e *SpikeEvidence, start int64, t *tested) Severity {
 	if in.young(start) {
 		return Low
@@ -99,7 +99,7 @@ func (s *Spike) severity(in *ingress, e *SpikeEvidence, start int64, t *tested) 
 	for i := range e.Measures {
 		m := &e.Measures[i]
 		x := float64(m.Observed)
-		beyond := x >= t.beyond[m.Measure] || t.lasts[m.Measure]
+		beyond := t.beyond[m.Measure].z >= t.beyond[m.Measure].medium || t.lasts[m.Measure]
 		if x >= strongRatio*m.Expected && x-m.Expected >= floors*s.floor(t, m.Measure) && beyond {
 			return Medium
 		}

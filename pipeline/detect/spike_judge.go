@@ -38,14 +38,18 @@ type tested struct {
 	drift    [NumMeasures]bool
 	least    [NumMeasures]float64 // from where on a count can be a candidate
 	alone    [NumMeasures]float64 // from where on a count needs no second pane
-	excess   [NumMeasures]float64 // z of tail, 0 within the model
-	level    [NumMeasures]float64 // its u
-	beyond   [NumMeasures]float64 // from where on it is beyond what bursts here reach
-	lasts    [NumMeasures]bool    // it has been above the usual for longer than they last
-	crowd    bool                 // it looks like a crowd
-	flows    bool                 // flows of any kind rose
-	volume   bool                 // nothing but bytes and packets rose
-	confirms bool                 // a hit rests on the candidate of the pane before
+	beyond   [NumMeasures]excess
+	lasts    [NumMeasures]bool // it has been above the usual for longer than bursts last
+	crowd    bool              // it looks like a crowd
+	flows    bool              // flows of any kind rose
+	volume   bool              // nothing but bytes and packets rose
+	confirms bool              // a hit rests on the candidate of the pane before
+}
+
+// excess is how far a count is beyond the model: see tail.
+type excess struct {
+	z, u        float64 // 0 within the model
+	low, medium float64 // from which z on a finding may be Low, and Medium
 }
 
 // hits returns the measures that struck.
@@ -59,33 +63,47 @@ func (t *tested) hits() []Measure {
 	return out
 }
 
-// test holds a pane against what is expected, and follows the two tests' memories.
-// A pane with records missing (skip) teaches no tail.
-func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64, skip bool) tested {
+// hold holds counts against what is expected, and leaves no trace in the state.
+// Only what is so strong that it needs no second pane is a hit.
+func (s *Spike) hold(in *ingress, counts [NumMeasures]int64, start int64) tested {
 	t := tested{done: in.seen >= recentPanes, counts: counts}
+	if !t.done {
+		return t
+	}
+	s.look(in, &t, start)
+	for m := range NumMeasures {
+		b := &in.measures[m]
+		t.expected[m], t.phi[m] = s.expect(in, m, start), b.phi
+		// At or below the mean P is far above every level that matters: ln P is left at 0.
+		if mu := t.expected[m].mu; float64(counts[m]) > mu {
+			t.lnP[m] = lnUpperTail(counts[m], mu, b.phi)
+		}
+		s.judge(&t, m, b)
+	}
+	return t
+}
+
+// test holds a pane against what is expected, and takes it into what the tests
+// remember. A pane with records missing (skip) teaches no tail.
+func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64, skip bool) tested {
+	t := s.hold(in, counts, start)
 	if !t.done {
 		return t
 	}
 	adjacent := in.tested == start-s.pane
 	calm := in.calm()
-	s.look(in, &t, start)
 	for m := range NumMeasures {
 		b := &in.measures[m]
-		e := s.expect(in, m, start)
-		t.expected[m], t.phi[m] = e, b.phi
-		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
-		s.judge(&t, m, b)
-		before := pairOf(b)
-		if !adjacent {
-			before = pairable{}
+		s.calibration[m].add(t.lnP[m])
+		if adjacent {
+			t.confirm(m, pairOf(b))
 		}
-		s.confirm(&t, m, b, before)
 		if t.usual[m] > 0 {
-			s.follow(b, &t, m, adjacent, calm)
+			s.follow(b, &t, m, adjacent)
 		}
-		b.cand, b.mu, b.muPhi = t.cand[m], e.mu, b.phi
+		b.cand, b.mu, b.muPhi = t.cand[m], t.expected[m].mu, b.phi
 		b.tail.fade(s.tailKeep)
-		b.tail.meet(float32(t.excess[m]), float32(t.level[m]), adjacent, calm && !t.hit[m] && !skip)
+		b.tail.meet(float32(t.beyond[m].z), float32(t.beyond[m].u), adjacent, calm && !t.hit[m] && !skip)
 	}
 	in.tested = start
 	t.weighSources()
@@ -120,18 +138,24 @@ func (s *Spike) expect(in *ingress, m Measure, start int64) expected {
 // pane. Expected, phi and lnP must be there.
 func (s *Spike) judge(t *tested, m Measure, b *baseline) {
 	x, mu, floor := float64(t.counts[m]), t.expected[m].mu, s.floor(t, m)
-	t.least[m], t.alone[m] = leastFrom(t, m, floor), aloneFrom(t, m, floor)
-	t.cand[m] = t.lnP[m] < s.lnA && x >= t.least[m]
 	unit := excessUnit(mu, s.cfg.floor(m))
-	if t.lnP[m] >= lnTailLevel || x <= mu+leastExcess*unit {
-		return
-	}
-	t.excess[m] = (x - mu) / unit
-	within := upperQuantile(int64(math.Ceil(mu+leastExcess*unit)), mu, t.phi[m], lnTailLevel)
-	t.level[m] = (float64(within) - mu) / unit
-	t.beyond[m] = mu + unit*t.level[m]*b.tail.single.least(s.alpha, s.tailPanes)
-	t.alone[m] = max(t.alone[m], t.beyond[m])
+	t.beyond[m] = s.exceed(t, m, unit, &b.tail)
+	t.least[m] = leastFrom(t, m, floor)
+	t.alone[m] = max(aloneFrom(t, m, floor), mu+unit*t.beyond[m].low)
+	t.cand[m] = t.lnP[m] < s.lnA && x >= t.least[m]
 	t.hit[m] = t.cand[m] && x >= t.alone[m]
+}
+
+// exceed returns how far a count is beyond the model, and what the tail demands of it.
+func (s *Spike) exceed(t *tested, m Measure, unit float64, tl *tail) excess {
+	x, mu := float64(t.counts[m]), t.expected[m].mu
+	if t.lnP[m] >= lnTailLevel || x <= mu+leastExcess*unit {
+		return excess{}
+	}
+	within := upperQuantile(int64(math.Ceil(mu+leastExcess*unit)), mu, t.phi[m], lnTailLevel)
+	e := excess{z: (x - mu) / unit, u: (float64(within) - mu) / unit}
+	e.low, e.medium = tl.least(e.u, lowWeight*s.alpha, s.tailPanes), tl.least(e.u, s.alpha, s.tailPanes)
+	return e
 }
 
 // pairable is what the pane before brings to a pair.
@@ -142,14 +166,13 @@ type pairable struct {
 
 func pairOf(b *baseline) pairable { return pairable{b.cand, float64(b.tail.z)} }
 
-// confirm makes a hit of a candidate after another one, unless such pairs are
-// common here.
-func (s *Spike) confirm(t *tested, m Measure, b *baseline, before pairable) {
+// confirm makes a hit of a candidate after another one, unless bursts as high as
+// both are common here.
+func (t *tested) confirm(m Measure, before pairable) {
 	if t.hit[m] || !t.cand[m] || !before.cand {
 		return
 	}
-	z := min(t.excess[m], before.z)
-	if z >= t.level[m]*b.tail.pairLeast(s.alpha, s.tailPanes) {
+	if e := t.beyond[m]; min(e.z, before.z) >= e.low {
 		t.hit[m], t.confirms = true, true
 	}
 }
@@ -178,9 +201,9 @@ func leastFrom(t *tested, m Measure, floor float64) float64 {
 }
 
 // aloneFrom returns from where on a count is so high that no second pane is
-// needed: ten times what is expected, by ten times the floor. Where the hour's
-// usual mean is known and the pane looks like no crowd, seven times that and four
-// times what is expected, by four times the floor.
+// needed, as far as the tail allows: ten times what is expected, by ten times the
+// floor. Where the hour's usual mean is known, seven times that and four times what
+// is expected, by four times the floor; nine times and five in what looks like a crowd.
 func aloneFrom(t *tested, m Measure, floor float64) float64 {
 	mu := t.expected[m].mu
 	if t.volume && (m == Bytes || m == Packets) {
@@ -222,7 +245,7 @@ func (s *Spike) look(in *ingress, t *tested, start int64) {
 }
 
 // follow takes a measure's pane into the drift test.
-func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent, calm bool) {
+func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent bool) {
 	h, ratio := plainDrift, float64(driftRatio)
 	if t.crowd {
 		h, ratio = crowdDrift, crowdRatio
@@ -232,36 +255,13 @@ func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent, calm bool) {
 	}
 	mu := t.usual[m]
 	least := mu + s.floor(t, m)
-	run := b.trend.run
 	b.trend.take(t.counts[m], mu, b.phi, h, least)
-	if b.trend.run == 0 && run > 1 && calm {
-		b.tail.longest = max(b.tail.longest, float32(run))
+	panes := driftPanes
+	if b.tail.bursts() {
+		panes = lastingPanes
 	}
 	t.score[m] = b.trend.score
-	t.lasts[m] = float64(b.trend.run) >= math.Max(lastingPanes, b.tail.outlasts())
-	t.drift[m] = float64(b.trend.run) >= b.tail.outlasts() && b.trend.drifts(t.counts[m], mu, ratio, max(least, driftPeak*t.expected[m].mu))
-	if t.drift[m] && !t.hit[m] {
-		t.hit[m] = true
-	}
-}
-
-// surprise returns ln P of a count and counts the test. At or below the mean P
-// is far above every level that matters, so it is left at 1.
-func (s *Spike) surprise(m Measure, x int64, mu, phi float64) float64 {
-	c := &s.calibration[m]
-	c.Tested++
-	if float64(x) <= mu {
-		return 0
-	}
-	lnP := lnUpperTail(x, mu, phi)
-	p := math.Exp(lnP)
-	for _, level := range []struct {
-		p float64
-		n *int64
-	}{{1e-2, &c.Below2}, {1e-3, &c.Below3}, {1e-4, &c.Below4}} {
-		if p < level.p {
-			*level.n++
-		}
-	}
-	return lnP
+	t.lasts[m] = b.trend.run >= lastingPanes
+	t.drift[m] = b.trend.run >= panes && b.trend.drifts(t.counts[m], mu, ratio, max(least, driftPeak*t.expected[m].mu))
+	t.hit[m] = t.hit[m] || t.drift[m]
 }

@@ -130,7 +130,11 @@ func (in *ingress) encodePeaks() []byte {
 			e.uint(uint64(int64(x) + 1))
 		}
 		for _, x := range in.measures[m].trend.means {
-			e.uint(uint64(math.Float32bits(x + 1)))
+			if x == absent {
+				e.uint(0)
+				continue
+			}
+			e.uint(uint64(math.Float32bits(x)) + 1)
 		}
 	}
 	return e
@@ -149,11 +153,14 @@ func (in *ingress) decodePeaks(value []byte) error {
 		}
 		means := in.measures[m].trend.means
 		for i := range means {
-			x := math.Float32frombits(uint32(d.number(math.MaxUint32+1))) - 1
-			if !(x >= absent && x <= math.MaxFloat32) {
+			v := d.number(math.MaxUint32 + 2)
+			if v == 0 {
+				means[i] = absent
+				continue
+			}
+			if means[i] = math.Float32frombits(uint32(v - 1)); !(means[i] >= 0 && means[i] <= math.MaxFloat32) {
 				d.fail()
 			}
-			means[i] = x
 		}
 	}
 	return d.end("peaks")

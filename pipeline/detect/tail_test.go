@@ -6,22 +6,22 @@ import (
 	"testing"
 )
 
-func TestExcessesLeast(t *testing.T) {
+func TestTailLeast(t *testing.T) {
 	const alpha, panes = 1e-6, 1000
 	for _, k := range []struct {
 		name string
-		e    excesses
-		want float64
+		tail tail
+		want float64 // in units of u
 	}{
-		{"nothing beyond the model", excesses{}, 0},
-		{"what is left of one pane after a week", excesses{0.2, 0.1}, 0},
-		// xi = (0.3+0.2)/(1+1) = 0.25, q = 0.75/1000: 750^0.25
-		{"one pane, a little beyond", excesses{1, 0.3}, math.Pow(750, 0.25)},
-		// xi = (6.8+0.2)/(9+1) = 0.7, q = 8.75/1000: 8750^0.7
-		{"nine panes of a heavy tail", excesses{9, 6.8}, math.Pow(8750, 0.7)},
+		{"nothing beyond the model", tail{}, 0},
+		{"rarer than alpha", tail{n: 1e-4, sum: 1}, 1},
+		// xi = (0.3+0.2)/(1+1) = 0.25, q = 1/1000
+		{"one pane, a little beyond", tail{n: 1, sum: 0.3}, math.Pow(1000, 0.25)},
+		// xi = (6.8+0.2)/(9+1) = 0.7, q = 9/1000
+		{"nine panes of a heavy tail", tail{n: 9, sum: 6.8}, math.Pow(9000, 0.7)},
 	} {
-		if got := k.e.least(alpha, panes); math.Abs(got-k.want) > 1e-3*k.want {
-			t.Errorf("%s: %v times u, want %v", k.name, got, k.want)
+		if got := k.tail.least(0.5, alpha, panes); math.Abs(got-0.5*k.want) > 1e-3*k.want {
+			t.Errorf("%s: %v, want %v", k.name, got, 0.5*k.want)
 		}
 	}
 }
@@ -32,25 +32,32 @@ func TestTailLearnsRunsOnceAndWhenTheyAreOver(t *testing.T) {
 		adjacent, learn bool
 	}
 	for _, k := range []struct {
-		name   string
-		panes  []pane
-		single float32
-		pair   float32
+		name  string
+		panes []pane
+		n     float32
+		top   float32 // z of the last one that was learned
 	}{
 		{"within the model", []pane{{0, true, true}, {0, true, true}}, 0, 0},
 		{"still going on", []pane{{2, true, true}, {3, true, true}}, 0, 0},
-		{"one pane", []pane{{2, true, true}, {0, true, true}}, 1, 0},
-		{"three in a row", []pane{{2, true, true}, {3, true, true}, {2, true, true}, {0, true, true}}, 1, 1},
-		{"two runs", []pane{{2, true, true}, {0, true, true}, {2, true, true}, {2, true, true}, {0, true, true}}, 2, 1},
-		{"a run that ends with a gap", []pane{{2, true, true}, {0, false, true}}, 1, 0},
+		{"one pane", []pane{{2, true, true}, {0, true, true}}, 1, 2},
+		{"three in a row", []pane{{2, true, true}, {3, true, true}, {2, true, true}, {0, true, true}}, 1, 3},
+		{"two runs", []pane{{2, true, true}, {0, true, true}, {2, true, true}, {2, true, true}, {0, true, true}}, 2, 2},
+		{"a run that ends with a gap", []pane{{2, true, true}, {0, false, true}}, 1, 2},
+		{"a gap between two", []pane{{2, true, true}, {4, false, true}, {0, true, true}}, 2, 4},
 		{"an incident came of it", []pane{{2, true, true}, {9, true, false}, {9, true, false}, {0, true, true}}, 0, 0},
+		{"as large as a tail allows", []pane{{1e9, true, true}, {0, true, true}}, 1, float32(0.5 * math.Exp(mostLog))},
 	} {
 		var tl tail
+		var last float32
 		for _, p := range k.panes {
+			before := tl.sum
 			tl.meet(p.z, 0.5, p.adjacent, p.learn)
+			if tl.sum > before {
+				last = float32(0.5 * math.Exp(float64(tl.sum-before)))
+			}
 		}
-		if tl.single.n != k.single || tl.pair.n != k.pair {
-			t.Errorf("%s: %v panes and %v pairs, want %v and %v", k.name, tl.single.n, tl.pair.n, k.single, k.pair)
+		if tl.n != k.n || math.Abs(float64(last-k.top)) > 1e-4*float64(k.top) {
+			t.Errorf("%s: %v panes, the last of z=%v, want %v and %v", k.name, tl.n, last, k.n, k.top)
 		}
 	}
 }
