@@ -48,8 +48,9 @@ type tested struct {
 
 // excess is how far a count is beyond the model: see tail.
 type excess struct {
-	z, u        float64 // 0 within the model
-	low, medium float64 // from which z on a finding may be Low, and Medium
+	z, u float64 // 0 within the model
+	// From which z on it is found alone, as one of two, and may be Medium.
+	alone, pair, medium float64
 }
 
 // hits returns the measures that struck.
@@ -141,7 +142,7 @@ func (s *Spike) judge(t *tested, m Measure, b *baseline) {
 	unit := excessUnit(mu, s.cfg.floor(m))
 	t.beyond[m] = s.exceed(t, m, unit, &b.tail)
 	t.least[m] = leastFrom(t, m, floor)
-	t.alone[m] = max(aloneFrom(t, m, floor), mu+unit*t.beyond[m].low)
+	t.alone[m] = max(aloneFrom(t, m, floor), mu+unit*t.beyond[m].alone)
 	t.cand[m] = t.lnP[m] < s.lnA && x >= t.least[m]
 	t.hit[m] = t.cand[m] && x >= t.alone[m]
 }
@@ -154,7 +155,9 @@ func (s *Spike) exceed(t *tested, m Measure, unit float64, tl *tail) excess {
 	}
 	within := upperQuantile(int64(math.Ceil(mu+leastExcess*unit)), mu, t.phi[m], lnTailLevel)
 	e := excess{z: (x - mu) / unit, u: (float64(within) - mu) / unit}
-	e.low, e.medium = tl.least(e.u, lowWeight*s.alpha, s.tailPanes), tl.least(e.u, s.alpha, s.tailPanes)
+	e.alone = tl.least(e.u, aloneWeight*s.alpha, s.tailPanes)
+	e.pair = tl.least(e.u, pairWeight*s.alpha, s.tailPanes)
+	e.medium = tl.least(e.u, s.alpha, s.tailPanes)
 	return e
 }
 
@@ -172,7 +175,7 @@ func (t *tested) confirm(m Measure, before pairable) {
 	if t.hit[m] || !t.cand[m] || !before.cand {
 		return
 	}
-	if e := t.beyond[m]; min(e.z, before.z) >= e.low {
+	if e := t.beyond[m]; min(e.z, before.z) >= e.pair {
 		t.hit[m], t.confirms = true, true
 	}
 }
