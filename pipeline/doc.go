@@ -134,6 +134,13 @@
 // suppression. No rule, no uid and no committed state of a rule knows of it: a newer
 // database changes what people read and not what is found.
 //
+// The spike rule's model alone had 44 false findings of Medium a day and 1,000
+// interfaces on traffic with power-law sizes, so each measure learns its tail
+// (pipeline/detect/tail.go). Bytes and packets that rise without flows need more,
+// and sources are evidence only beside flows. The seasonal peak goes on being used
+// after a shift of the level, without limiting it: leaving it out for two days
+// reported every nightly job again.
+//
 // A SYN-ACK from a service port to an ephemeral port is a reply and stays out
 // of the spike measures like the rest of that connection: at 60 s aggregation
 // most short downloads are a single record with tcp-flags 19.

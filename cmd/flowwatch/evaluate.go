@@ -26,7 +26,7 @@ type evaluateCmd struct {
 	Truth      string        `help:"What is in them: JSON lines as simulate writes, or a .tsv of start, end, source and kind."`
 	Format     []string      `help:"Field list of their lines without a header. Repeatable." sep:"none"`
 	Seeds      string        `help:"Seeds of the simulation: numbers and ranges, such as 101-110,200." default:"101-102"`
-	Suite      string        `help:"Scenarios of the simulation: background, attacks, benign or all." enum:"background,attacks,benign,all" default:"all"`
+	Suite      string        `help:"Scenarios of the simulation: background, attacks, floods, benign or all." enum:"background,attacks,floods,benign,all" default:"all"`
 	Interfaces int           `help:"Network interfaces of the simulation." default:"60"`
 	VPCs       int           `name:"vpcs" help:"Networks that they belong to." default:"3"`
 	Days       float64       `help:"Length of the simulation in days." default:"4"`
