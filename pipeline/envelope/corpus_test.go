@@ -6,32 +6,9 @@ import (
 	"testing"
 
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 )
-
-// corpus is the folder of real and published flow logs that lies beside the
-// repository on some machines.
-func corpus(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above this package")
-		}
-		dir = filepath.Dir(dir)
-	}
-	dir = filepath.Join(dir, "..", "shared", "data")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the flow-log corpus is not on this machine")
-	}
-	return dir
-}
 
 const gatewayOrder = "version account-id tgw-id tgw-attachment-id tgw-src-vpc-id tgw-dst-vpc-id tgw-src-subnet-id tgw-dst-subnet-id " +
 	"tgw-src-eni tgw-dst-eni tgw-src-az-id tgw-dst-az-id tgw-pair-attachment-id srcaddr dstaddr srcport dstport protocol packets bytes " +
@@ -40,7 +17,7 @@ const gatewayOrder = "version account-id tgw-id tgw-attachment-id tgw-src-vpc-id
 // TestPublishedPayloads takes published files apart as they are, and parses
 // what comes out.
 func TestPublishedPayloads(t *testing.T) {
-	dir := corpus(t)
+	dir := hostiletest.MustPublished(t, "")
 	d := NewDecoder(Limits{})
 	for _, c := range []struct {
 		file, format string

@@ -115,7 +115,7 @@ func TestDamagedFilesAreReported(t *testing.T) {
 		"flipped.gz":   "gzip: ",
 		"cut.zst":      "zstd: ",
 		"header.gz":    "gzip: ",
-		"data.parquet": "parquet: invalid magic",
+		"data.parquet": "parquet: a file of 8 bytes is too short",
 		"trailing.gz":  "gzip: ",
 	}
 	problems := s.Problems()
