@@ -2,7 +2,6 @@ package s3
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline"
-	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/source/delivered"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 )
@@ -240,7 +238,7 @@ func (p *partition) read(ctx context.Context) (payload pipeline.Payload, ok bool
 			return pipeline.Payload{Data: data, Position: p.memory.Place(), Arrival: r.written}, true, nil
 		}
 		if before == 0 && r.from > 0 {
-			r.header = headerOf(chunk)
+			r.header = file.Header(chunk)
 		}
 		if after <= r.from {
 			continue
@@ -256,18 +254,6 @@ func (p *partition) read(ctx context.Context) (payload pipeline.Payload, ok bool
 		p.memory.Set(r.hash, p.now(), off)
 		return pipeline.Payload{Data: data, Position: p.memory.Place(), Arrival: r.written}, true, nil
 	}
-}
-
-// headerOf returns the first line when it names the columns: who reads on in
-// the middle of an object has to know them, as another one may have been read
-// meanwhile.
-func headerOf(chunk []byte) []byte {
-	end := bytes.IndexByte(chunk, '\n') + 1
-	var r flowlog.Record
-	if kind, _ := flowlog.NewParser(nil).Parse(bytes.TrimSpace(chunk[:end]), &r); kind != flowlog.Header {
-		return nil
-	}
-	return bytes.Clone(chunk[:end])
 }
 
 // fail gives the object at hand up; its message goes back to the queue.
