@@ -60,6 +60,9 @@ func OpenParquet(r io.ReaderAt, size int64) (lines *ParquetLines, err error) {
 			return nil, fmt.Errorf("parquet: row group %d declares %d bytes: accepted are up to %d", i, n, maxRowGroup)
 		}
 	}
+	if err := checkPages(r, size, f.Metadata().RowGroups); err != nil {
+		return nil, fmt.Errorf("parquet: %w", err)
+	}
 	l := &ParquetLines{groups: f.RowGroups(), columns: len(names), buffer: make([]parquet.Row, parquetRows)}
 	l.text = append(l.text, strings.Join(names, " ")...)
 	l.text = append(l.text, '\n')

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +89,46 @@ func TestParquetRefused(t *testing.T) {
 	if _, err := readParquet(b.Bytes()); err == nil || !strings.Contains(err.Error(), "nested") {
 		t.Errorf("nested column: got %v", err)
 	}
+}
+
+// A page that takes no more than kilobytes of the file, and half a gigabyte of
+// memory.
+func TestParquetBombIsRefused(t *testing.T) {
+	f := func(name string, bomb func() []byte) {
+		t.Run(name, func(t *testing.T) {
+			hostiletest.Peak(t, bomb, func(path string) {
+				file, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if text, err := readParquet(file); err == nil || !strings.Contains(err.Error(), "declare") {
+					t.Errorf("%d bytes of text, error %v", len(text), err)
+				}
+			})
+		})
+	}
+	f("long values", func() []byte {
+		return bombOf(t, 80, slices.Repeat([]parquetRow{{Tag: strings.Repeat("a", 8<<10)}}, 128))
+	})
+	type one struct {
+		Version int32 `parquet:"version,dict"`
+	}
+	f("many equal values", func() []byte { return bombOf(t, 17, make([]one, 1<<20)) })
+}
+
+func bombOf[T any](t *testing.T, times int, rows []T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[T](&b, parquet.Compression(&parquet.Zstd), parquet.PageBufferSize(1<<30), parquet.MaxRowsPerRowGroup(1<<40))
+	for range times {
+		if _, err := w.Write(rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func FuzzParquet(f *testing.F) {

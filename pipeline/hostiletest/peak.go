@@ -1,39 +1,78 @@
 package hostiletest
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// childVariable marks the process that does the work of Peak.
-const childVariable = "FLOWWATCH_PEAK_CHILD"
+const (
+	// childVariable marks the process that does the work of Peak, and names the
+	// file that holds its input.
+	childVariable = "FLOWWATCH_PEAK_CHILD"
 
-// Peak does work in a process of its own, which runs this test alone, and
-// fails when more than max bytes were resident in it, the test binary itself
-// among them. Failures in work fail the test. It skips where that can't be
-// measured.
-func Peak(t *testing.T, max int64, work func()) {
+	// MaxResident is what a process may need for a bomb, in bytes.
+	MaxResident = 128 << 20
+)
+
+// Peak makes an input, does work with it in a process of its own, which runs
+// this test alone, and fails when more than MaxResident bytes were resident in
+// it, the test binary itself among them. Failures in work fail the test. It
+// skips where that can't be measured.
+func Peak(t *testing.T, input func() []byte, work func(path string)) {
 	t.Helper()
-	if os.Getenv(childVariable) == t.Name() {
-		work()
+	if path := os.Getenv(childVariable); path != "" {
+		work(path)
+		checkResident(t)
 		return
 	}
 	if raceDetector {
 		t.Skip("the race detector needs many times the memory")
 	}
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	child.Env = append(os.Environ(), childVariable+"="+t.Name())
-	output, err := child.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, output)
+	if _, err := resident(); err != nil {
+		t.Skipf("how much memory a process had is not known on this system: %v", err)
 	}
-	peak, ok := peakOf(child.ProcessState)
-	if !ok {
-		t.Skip("how much memory a process had is not known on this system")
+	path := filepath.Join(t.TempDir(), "input")
+	if err := os.WriteFile(path, input(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
+	child.Env = append(os.Environ(), childVariable+"="+path)
+	output, err := child.CombinedOutput()
+	t.Logf("%s", output)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func checkResident(t *testing.T) {
+	t.Helper()
+	peak, err := resident()
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d MiB were resident at the peak", peak>>20)
-	if peak > max {
-		t.Errorf("%d bytes were resident, want at most %d", peak, max)
+	if peak > MaxResident {
+		t.Errorf("%d bytes were resident, want at most %d", peak, MaxResident)
 	}
+}
+
+// resident is the most memory that this program had resident, in bytes. (What
+// the system says of an ended process counts that of its parent too.)
+func resident() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		var n int64
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &n); err == nil {
+			return n << 10, nil
+		}
+	}
+	return 0, errors.New("no VmHWM in /proc/self/status")
 }

@@ -3,8 +3,6 @@
 package hostiletest
 
 import (
-	"os"
-	"runtime"
 	"syscall"
 	"time"
 )
@@ -16,16 +14,4 @@ func processTime() time.Duration {
 		return 0 // not for these arguments
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-// peakOf is the most memory that an ended process had resident, in bytes.
-func peakOf(ended *os.ProcessState) (bytes int64, ok bool) {
-	usage, ok := ended.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0, false
-	}
-	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
-		return int64(usage.Maxrss), true
-	}
-	return int64(usage.Maxrss) << 10, true
 }
