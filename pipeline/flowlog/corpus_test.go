@@ -136,6 +136,23 @@ func TestEveryVersion(t *testing.T) {
 	}
 }
 
+// A Parquet object like those of AWS, except that its columns are texts and hold
+// "None" for a null in two of the rows.
+func TestPublishedParquet(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(hostiletest.MustPublished(t, "vpc"), "flowlogs_reader_flows.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := readParquet(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := count(NewParser(nil), strings.Split(strings.TrimSuffix(text, "\n"), "\n"))
+	if diff := cmp.Diff(map[string]int{"header": 1, "ok": 1, "number": 2}, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
 func TestLabelledLogs(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(hostiletest.MustPublished(t, "labelled"), "*.log*"))
 	if err != nil || len(files) == 0 {
