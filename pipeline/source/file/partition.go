@@ -47,6 +47,7 @@ type file struct {
 	payload [1]pipeline.Payload
 
 	schedule *schedule
+	object   *Object      // nil for a file
 	followed *followed    // nil for a file that is read once
 	pending  chan pending // what a pipe is being read for
 }
@@ -232,8 +233,13 @@ func (f *file) open(ctx context.Context, read *atomic.Int64) error {
 	f.raw = raw
 	f.stored = &counting{r: raw, total: read}
 	var whole *stored
-	if at, ok := raw.(*os.File); ok && !f.pipe {
-		whole = &stored{at, f.size}
+	switch at := raw.(type) {
+	case *os.File:
+		if !f.pipe {
+			whole = &stored{at, f.size}
+		}
+	case *Spooled:
+		whole = at.stored()
 	}
 	if f.content, err = openContent(f.stored, whole); err != nil {
 		return err
@@ -244,6 +250,12 @@ func (f *file) open(ctx context.Context, read *atomic.Int64) error {
 
 func (f *file) openRaw(ctx context.Context) (io.ReadCloser, error) {
 	switch {
+	case f.object != nil:
+		body, err := f.object.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return Spool(body)
 	case f.path == Stdin:
 		return newWaiting(ctx, func() (io.Reader, error) {
 			if f.source.cfg.Stdin == nil {
@@ -292,13 +304,13 @@ func (f *file) offset() int64 {
 }
 
 // probe reads the beginning of the file to learn when its first record starts.
-func (f *file) probe() {
+func (f *file) probe(ctx context.Context) {
 	defer func() {
 		f.close()
 		f.chunks, f.stored = nil, nil
 	}()
 	var unaccounted atomic.Int64
-	if err := f.open(context.Background(), &unaccounted); err != nil {
+	if err := f.open(ctx, &unaccounted); err != nil {
 		return
 	}
 	chunk, err := f.chunks.next(minChunk)

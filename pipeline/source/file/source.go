@@ -28,6 +28,8 @@ type Config struct {
 	// Paths are files, folders, globs, or "-" for Stdin.
 	Paths []string
 	Stdin io.Reader
+	// Objects are read beside Paths, which may be none then.
+	Objects []Object
 	// Parallel is how many files are read at one moment; GOMAXPROCS by default.
 	Parallel int
 	// Lateness is how long before a file's first record its watermark begins.
@@ -101,7 +103,11 @@ func Open(cfg Config) (*Source, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	inputs, err := cfg.inputs()
+	var inputs []input
+	var err error
+	if len(cfg.Paths) > 0 || len(cfg.Objects) == 0 {
+		inputs, err = cfg.inputs()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +121,11 @@ func Open(cfg Config) (*Source, error) {
 		}
 		s.files = append(s.files, &file{source: s, input: in, start: unknown, reached: unknown})
 		s.total += in.size
+	}
+	for i := range cfg.Objects {
+		o := &cfg.Objects[i]
+		s.files = append(s.files, &file{source: s, input: input{path: o.Name, size: o.Size, named: true}, object: o, start: unknown, reached: unknown})
+		s.total += o.Size
 	}
 	return s, nil
 }
@@ -255,7 +266,7 @@ func (s *Source) probe(ctx context.Context, files []*file) {
 			continue
 		}
 		group.Go(func() error {
-			f.probe()
+			f.probe(ctx)
 			return nil
 		})
 	}
