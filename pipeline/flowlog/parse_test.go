@@ -230,8 +230,11 @@ func FuzzParse(f *testing.F) {
 	hostiletest.Seeds(f, "vpc/*.txt", func(seed []byte) {
 		format := V2
 		for line := range strings.Lines(string(seed)) {
-			format = strings.TrimPrefix(line, "#format ")
-			f.Add(strings.TrimSpace(format), strings.TrimSpace(line))
+			if order, ok := strings.CutPrefix(strings.TrimSpace(line), "#format "); ok {
+				format = order
+				continue
+			}
+			f.Add(format, strings.TrimSpace(line))
 		}
 	})
 	f.Fuzz(func(t *testing.T, format, line string) {

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -58,7 +59,7 @@ func (e *incomplete) Unwrap() error { return e.err }
 func (c *chunker) next(size int) ([]byte, error) {
 	c.compact(size)
 	for {
-		if !c.sniffed && (c.n >= headSize || c.err != nil && c.err != errPaused) {
+		if !c.sniffed && (c.n >= headSize || c.err != nil && !errors.Is(c.err, errPaused)) {
 			c.sniff()
 		}
 		if c.skipping {
@@ -68,7 +69,7 @@ func (c *chunker) next(size int) ([]byte, error) {
 		if cut := c.boundary(enough); cut > 0 {
 			return c.take(cut), nil
 		}
-		if c.err == errPaused {
+		if errors.Is(c.err, errPaused) {
 			return nil, c.pause()
 		}
 		if c.err != nil {
@@ -183,7 +184,7 @@ func (c *chunker) overlong() []byte {
 		c.off += int64(c.n - keep)
 		c.n = keep
 		if c.err != nil {
-			c.skipping = c.err == errPaused
+			c.skipping = errors.Is(c.err, errPaused)
 			c.used = c.n
 			return c.buf[:keep:keep]
 		}

@@ -129,9 +129,9 @@ func readBeginning(f *os.File, size int64) (beginning, error) {
 		defer c.close()
 		n, err = io.ReadFull(c, b.head)
 		b.head = b.head[:n]
-		b.whole = err == nil || err == io.EOF || err == io.ErrUnexpectedEOF //nolint:errorlint // a wrapped one is of a file that is cut short
+		b.whole = err == nil || err == io.EOF || err == io.ErrUnexpectedEOF // a wrapped one is of a file that is cut short
 	}
-	if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // as above
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = nil
 	}
 	return b, unlessCut(err)

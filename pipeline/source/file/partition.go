@@ -111,7 +111,7 @@ func (f *file) Next(ctx context.Context) (pipeline.Batch, error) {
 	}
 	chunk, err := f.readOrWait(ctx)
 	switch {
-	case err == errPaused:
+	case errors.Is(err, errPaused):
 		return pipeline.Batch{}, nil
 	case err == nil:
 		f.payload[0] = pipeline.Payload{Data: chunk, Position: position(f.chunks.off)}

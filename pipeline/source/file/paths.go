@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func expand(paths []string) ([]input, error) {
 	for _, p := range paths {
 		e.add(p)
 	}
-	wrong := append(e.missing, e.problems...)
+	wrong := slices.Concat(e.missing, e.problems)
 	if len(e.rejected) == len(e.inputs) {
 		wrong = append(wrong, e.rejected...)
 	}
