@@ -8,10 +8,10 @@ SOAK    ?= 60m
 TAG     ?= flowwatch:dev
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench lint e2e soak image clean
+.PHONY: help build test race fuzz fuzz-long bench lint e2e soak image clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the static binary, bin/flowwatch
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/flowwatch ./cmd/flowwatch
@@ -24,6 +24,9 @@ race: ## the tests with the race detector, in a random order
 
 fuzz: ## every fuzz target for a short time each (TIME=1m)
 	.ci/fuzz $(TIME)
+
+fuzz-long: ## ten million executions, which also fail above a second of one input's time
+	FLOWWATCH_FUZZ_LONG=1 .ci/fuzz 600000x
 
 bench: ## benchmarks, in the form that benchstat reads (BENCH=Parse PKG=./pipeline/flowlog COUNT=10)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)

@@ -167,6 +167,7 @@
 //	detect      findings, incidents, one file per rule    panes in, findings out
 //	checkpoint  the committed state                        one contract, checked by checkpointtest
 //	source/...  one package per input                      one contract, checked by sourcetest
+//	hostiletest bounds for tests with hostile bytes       never in the program
 //	simulate    labelled traffic
 //	evaluate    recall, false findings and delay against a truth
 //	summary     the exact totals of `analyze`

@@ -46,7 +46,9 @@ var rooms = map[string][]string{
 	"pipeline/simulate":   {"pipeline/flowlog", "pipeline/envelope"},
 	"pipeline/evaluate":   {"pipeline/detect", "pipeline/simulate"},
 	"pipeline/summary":    {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
-	"pipeline/source/":    {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
+	// For tests alone, of whatever room.
+	"pipeline/hostiletest": {},
+	"pipeline/source/":     {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
 	// An object is cut into payloads as a file is.
 	"pipeline/source/s3":            {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/file", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
 	"pipeline/source/delivered":     {"pipeline"},

@@ -22,7 +22,11 @@ import (
 )
 
 type analyzeCmd struct {
-	Paths    []string       `arg:"" name:"path" help:"Files, folders, globs, or - for standard input: plain, gzip or zstd."`
+	Paths    []string       `arg:"" name:"path" help:"Files, folders, globs, - for standard input, or s3://bucket/prefix: plain, gzip, zstd or Parquet."`
+	Since    string         `help:"Of S3, only objects that may hold records from this time on: RFC 3339, or a date in UTC."`
+	Until    string         `help:"Of S3, only objects that may hold records from before this time."`
+	Region   string         `help:"AWS region of the bucket; by default that of the environment or profile."`
+	Endpoint string         `help:"A local server in place of S3."`
 	Output   string         `help:"table or json." enum:"table,json" default:"table"`
 	Format   []string       `help:"Field list of lines without a header, such as 'account-id action bytes ...'. Repeatable." sep:"none"`
 	Top      int            `help:"Length of the top lists." default:"10"`
@@ -41,6 +45,9 @@ func (c *analyzeCmd) Validate() error {
 	case c.Lateness < 0:
 		return fmt.Errorf("--lateness: %s is negative; accepted: 0s or more", c.Lateness)
 	}
+	if _, err := c.backfill(); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -51,7 +58,11 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
-	source, err := file.Open(file.Config{Paths: c.Paths, Stdin: e.Stdin, Lateness: c.Lateness, Probe: probe(formats, e.Now)})
+	paths, objects, err := c.inputs(ctx)
+	if err != nil {
+		return err
+	}
+	source, err := file.Open(file.Config{Paths: paths, Objects: objects, Stdin: e.Stdin, Lateness: c.Lateness, Probe: probe(formats, e.Now)})
 	if err != nil {
 		return usageError{err}
 	}

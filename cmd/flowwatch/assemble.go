@@ -193,6 +193,7 @@ func (s *service) openSources(e *env) error {
 			source, err = file.Open(file.Config{
 				Name: fileSourceName(c.File.Paths), Paths: c.File.Paths, Stdin: e.Stdin,
 				Lateness: s.cfg.Windows.AllowedLateness, Probe: probe(formats, e.Now),
+				Follow: c.File.Follow, Log: s.log, Registerer: s.registry,
 			})
 		}
 		if err != nil {

@@ -51,7 +51,8 @@ func families(t *testing.T) []family {
 	push.Listen, push.AccessKey = "127.0.0.1:0", "key"
 	queue := &S3Config{}
 	queue.QueueURL, queue.Region, queue.Endpoint = "http://127.0.0.1:1/1/queue", "eu-central-1", "http://127.0.0.1:1"
-	cfg.Sources = []SourceConfig{{Kinesis: stream}, {Firehose: push}, {S3: queue}}
+	files := &FileConfig{Paths: []string{filepath.Join(t.TempDir(), "*.log")}, Follow: true}
+	cfg.Sources = []SourceConfig{{Kinesis: stream}, {Firehose: push}, {S3: queue}, {File: files}}
 	s, err := assemble(context.Background(), &w.env, &cfg)
 	if err != nil {
 		t.Fatal(err)

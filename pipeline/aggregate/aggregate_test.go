@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 )
 
 const format = "account-id vpc-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action tcp-flags flow-direction log-status"
@@ -351,7 +352,8 @@ func FuzzDecodePane(f *testing.F) {
 	p := plan(f)
 	f.Add(fold(f, p, flow{start: 600, sport: 40000, dport: 22, flags: "2", packets: 1}).Pane(600).AppendBinary(nil))
 	f.Add([]byte{codecVersion, 0})
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer hostiletest.Bound(t)()
 		if pane, err := DecodePane(p, b); err == nil {
 			pane.entries()
 			for range pane.Loads().All {
