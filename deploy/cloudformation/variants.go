@@ -18,7 +18,7 @@ var Variants = map[string]map[string]string{
 	"observed": with(map[string]string{
 		"Consumer": "fan_out", "PrometheusSecurityGroupId": "sg-0a", "StatusSecurityGroupId": "sg-0b", "AmpWorkspaceId": "ws-1",
 		"FindingsEmail": "a@example.com", "AlarmEmail": "b@example.com",
-		"SlackSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack", "Rules": "{spike: {profile: sensitive}}",
+		"SlackWebhookArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack", "Rules": "{spike: {profile: sensitive}}",
 	}),
 	"foreign": with(map[string]string{"ExistingStreamArn": "arn:aws:kinesis:eu-west-1:210987654321:stream/central", "StreamAlarms": "off"}),
 	"firehose": with(map[string]string{
