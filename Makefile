@@ -5,6 +5,7 @@ BENCH   ?= .
 COUNT   ?= 6
 TIME    ?= 10s
 TAG     ?= flowwatch:dev
+GOTAGS  ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz bench lint e2e image clean
@@ -36,8 +37,8 @@ e2e: ## against kinesis-local and a real Prometheus (CONTRIBUTING.md says what t
 	.ci/peers-kinesis
 	.ci/peers-prometheus
 
-image: ## the container image from a binary built here, with buildah (TAG=flowwatch:dev)
-	.ci/image $(TAG)
+image: ## the container image for amd64 and arm64, with buildah (TAG=flowwatch:dev GOTAGS=nogeo)
+	GOTAGS=$(GOTAGS) .ci/image-build $(TAG)
 
 clean: ## remove what the other targets made
 	rm -rf bin dist .ci/node_modules
