@@ -29,6 +29,8 @@ COPY bin/linux-${TARGETARCH}/flowwatch /flowwatch
 # The working folder belongs to the user, so that the default state folder
 # (./state) can be made in it; mount a volume there to keep it.
 COPY --chown=65532:65532 bin/state /var/lib/flowwatch
+# For the demo, which keeps its state here: docker run --read-only --tmpfs /tmp.
+COPY --chown=65532:65532 bin/state /tmp
 WORKDIR /var/lib/flowwatch
 USER 65532:65532
 
@@ -54,5 +56,6 @@ COPY LICENSE /LICENSE
 COPY --from=build /out/flowwatch.cdx.json /flowwatch.cdx.json
 COPY --from=build /out/flowwatch /flowwatch
 COPY --from=build --chown=65532:65532 /out/state /var/lib/flowwatch
+COPY --from=build --chown=65532:65532 /out/state /tmp
 WORKDIR /var/lib/flowwatch
 USER 65532:65532
