@@ -6,6 +6,7 @@ COUNT   ?= 6
 TIME    ?= 10s
 SOAK    ?= 60m
 TAG     ?= flowwatch:dev
+GOTAGS  ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz fuzz-long bench lint e2e soak image clean
@@ -44,8 +45,8 @@ e2e: ## against kinesis-local, versitygw and a real Prometheus (CONTRIBUTING.md 
 soak: ## 50,000 records a second for an hour, with faults: memory, goroutines, totals (SOAK=60m)
 	SOAK=$(SOAK) go test -tags soak -run '^TestSoak$$' -count=1 -timeout 0 -v ./cmd/flowwatch
 
-image: ## the container image from a binary built here, with buildah (TAG=flowwatch:dev)
-	.ci/image $(TAG)
+image: ## the container image for amd64 and arm64, with buildah (TAG=flowwatch:dev GOTAGS=nogeo)
+	GOTAGS=$(GOTAGS) .ci/image-build $(TAG)
 
 clean: ## remove what the other targets made
 	rm -rf bin dist .ci/node_modules

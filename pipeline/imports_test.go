@@ -30,6 +30,8 @@ const module = "github.com/flowwatch/flowwatch"
 // every folder in it. "*" stands for everything.
 var rooms = map[string][]string{
 	"cmd": {"*"},
+	// The template evaluated without AWS, for tests and tools.
+	"deploy": {},
 	"pipeline": {
 		"pipeline/flowlog", "pipeline/envelope", "pipeline/enrich", "pipeline/aggregate",
 		"pipeline/detect", "pipeline/checkpoint", "pipeline/exchange",

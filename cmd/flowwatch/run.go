@@ -13,7 +13,11 @@ type runCmd struct {
 }
 
 // Run consumes until ctx ends, then drains and commits.
-func (c *runCmd) Run(ctx context.Context, e *env) (err error) {
+func (c *runCmd) Run(ctx context.Context, e *env) error {
+	return endWithin(ctx, stopWithin, func() error { return c.consume(ctx, e) })
+}
+
+func (c *runCmd) consume(ctx context.Context, e *env) (err error) {
 	cfg, _, err := loadConfig(e, configSource{c.Config, c.Set})
 	if err != nil {
 		return err
