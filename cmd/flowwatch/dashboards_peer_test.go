@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// peerPrometheus is the base URL of a Prometheus that has scraped the demo at
+// least until its attacks were found; .ci/peers-prometheus starts one.
+const peerPrometheus = "FLOWWATCH_PROMETHEUS"
+
+// Every query of every panel has an answer with a number in it.
+func TestDashboardsShowTheDemo(t *testing.T) {
+	base := os.Getenv(peerPrometheus)
+	if base == "" {
+		t.Skip(peerPrometheus + " names no Prometheus that scrapes the demo; .ci/peers-prometheus does")
+	}
+	now := time.Now()
+	for name, d := range dashboards(t) {
+		for _, p := range d.Panels {
+			for _, q := range p.Targets {
+				numbers, err := ask(base, q, now)
+				if err != nil {
+					t.Errorf("%s: panel %q, query %s: %v", name, p.Title, q.RefID, err)
+				} else if numbers == 0 {
+					t.Errorf("%s: panel %q, query %s has no number: %s", name, p.Title, q.RefID, q.Expr)
+				}
+			}
+		}
+	}
+}
+
+// ask puts a query as Grafana does, over the minute before now or for a moment,
+// and returns how many numbers there are in the answer.
+func ask(base string, q panelTarget, now time.Time) (numbers int, err error) {
+	at := func(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+	path, form := "/api/v1/query_range", url.Values{"query": {inGrafana(q.Expr)}, "start": {at(now.Add(-time.Minute))}, "end": {at(now)}, "step": {"5"}}
+	if q.Instant {
+		path, form = "/api/v1/query", url.Values{"query": {inGrafana(q.Expr)}, "time": {at(now)}}
+	}
+	client := &http.Client{Timeout: 30 * time.Second}
+	response, err := client.PostForm(base+path, form)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	var answer struct {
+		Status, Error string
+		Data          struct {
+			Result []struct {
+				Value  *promSample  // of a moment
+				Values []promSample // over a range
+			}
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return 0, err
+	}
+	if answer.Status != "success" {
+		return 0, fmt.Errorf("%s: %s", answer.Status, answer.Error)
+	}
+	for _, r := range answer.Data.Result {
+		if r.Value != nil {
+			r.Values = append(r.Values, *r.Value)
+		}
+		for _, s := range r.Values {
+			if !math.IsNaN(float64(s)) {
+				numbers++
+			}
+		}
+	}
+	return numbers, nil
+}
+
+// promSample is the value of a [time, "value"].
+type promSample float64
+
+func (s *promSample) UnmarshalJSON(text []byte) error {
+	var at float64
+	var value string
+	if err := json.Unmarshal(text, &[]any{&at, &value}); err != nil {
+		return err
+	}
+	v, err := strconv.ParseFloat(value, 64)
+	*s = promSample(v)
+	return err
+}
