@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
@@ -184,41 +182,4 @@ func TestDashboardVariableQueries(t *testing.T) {
 			}
 		}
 	}
-}
-
-// Alerting and recording rules as well, which may use what others record.
-func TestRuleExpressions(t *testing.T) {
-	metrics := known(t)
-	text, err := os.ReadFile("../../deploy/prometheus/rules.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Groups []struct {
-			Rules []struct{ Record, Alert, Expr string }
-		}
-	}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, g := range file.Groups {
-		for _, r := range g.Rules {
-			if wrong := metrics.check(r.Expr); len(wrong) > 0 {
-				t.Errorf("%s%s: %q", r.Record, r.Alert, wrong)
-			}
-			if r.Record != "" {
-				level, _, _ := strings.Cut(r.Record, ":") // level:metric:operations
-				metrics[r.Record] = recordedLabels[level]
-				if recordedLabels[level] == nil || !model.LegacyValidation.IsValidMetricName(r.Record) || strings.Count(r.Record, ":") != 2 {
-					t.Errorf("%s: want a known level, the metric and the operations, between colons", r.Record)
-				}
-			}
-		}
-	}
-}
-
-// recordedLabels are those of a recording rule's result, by its level.
-var recordedLabels = map[string][]string{
-	"account_vpc": {"account_id", "vpc_id"},
-	"job":         {},
 }
