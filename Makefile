@@ -32,9 +32,10 @@ lint: ## go vet, gofmt and golangci-lint
 	.ci/gofmt
 	.ci/lint
 
-e2e: ## against kinesis-local and a real Prometheus (CONTRIBUTING.md says what they need)
+e2e: ## against kinesis-local, a real Prometheus and Alertmanager, and Grafana's schema (CONTRIBUTING.md says what they need)
 	.ci/peers-kinesis
 	.ci/peers-prometheus
+	.ci/dashboards
 
 image: ## the container image from a binary built here, with buildah (TAG=flowwatch:dev)
 	.ci/image $(TAG)
