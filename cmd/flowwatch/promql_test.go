@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -181,5 +183,32 @@ func TestDashboardVariableQueries(t *testing.T) {
 				t.Errorf("%s: variable %s: %s", name, v.Name, wrong)
 			}
 		}
+	}
+}
+
+var fencedQuery = regexp.MustCompile("(?s)```promql\n(.*?)```")
+
+// Queries in the documents ask for what there is, too.
+func TestQueriesInDocs(t *testing.T) {
+	metrics := known(t)
+	paths, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := 0
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range fencedQuery.FindAllStringSubmatch(string(text), -1) {
+			queries++
+			for _, wrong := range metrics.check(m[1]) {
+				t.Errorf("%s: %s in:\n%s", filepath.Base(path), wrong, m[1])
+			}
+		}
+	}
+	if queries == 0 {
+		t.Error("no query was found")
 	}
 }
