@@ -8,33 +8,67 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
 // peerPrometheus is the base URL of a Prometheus that has scraped the demo at
 // least until its attacks were found; .ci/peers-prometheus starts one.
 const peerPrometheus = "FLOWWATCH_PROMETHEUS"
 
-// Every query of every panel has an answer with a number in it.
+// Every query of every panel has an answer with a number in it. Views that this
+// build can't supply (tag nogeo) have none, which is told.
 func TestDashboardsShowTheDemo(t *testing.T) {
 	base := os.Getenv(peerPrometheus)
 	if base == "" {
 		t.Skip(peerPrometheus + " names no Prometheus that scrapes the demo; .ci/peers-prometheus does")
 	}
 	now := time.Now()
+	missing := viewsMissing(t, base, now)
 	for name, d := range dashboards(t) {
 		for _, p := range d.Panels {
 			for _, q := range p.Targets {
 				numbers, err := ask(base, q, now)
 				if err != nil {
 					t.Errorf("%s: panel %q, query %s: %v", name, p.Title, q.RefID, err)
+				} else if view := viewOf(q.Expr, missing); numbers == 0 && view != "" {
+					t.Logf("%s: panel %q, query %s: nothing supplies view %s", name, p.Title, q.RefID, view)
 				} else if numbers == 0 {
 					t.Errorf("%s: panel %q, query %s has no number: %s", name, p.Title, q.RefID, q.Expr)
 				}
 			}
 		}
 	}
+}
+
+// viewsMissing returns the built-in views that are on and of which the scraped
+// process knows nothing.
+func viewsMissing(t *testing.T, base string, now time.Time) []aggregate.View {
+	t.Helper()
+	var missing []aggregate.View
+	for _, v := range aggregate.BuiltinViews() {
+		n, err := ask(base, panelTarget{Instant: true, Expr: `flowwatch_view_keys{view="` + v.Name + `"}`}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 && !v.Off {
+			missing = append(missing, v)
+		}
+	}
+	return missing
+}
+
+// viewOf names the view of several that an expression asks for, or returns "".
+func viewOf(expr string, views []aggregate.View) string {
+	for _, v := range views {
+		if strings.Contains(expr, "flowwatch_"+v.Metric+"_") {
+			return v.Name
+		}
+	}
+	return ""
 }
 
 // ask puts a query as Grafana does, over the minute before now or for a moment,
