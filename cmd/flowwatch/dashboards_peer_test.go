@@ -3,10 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,17 +34,44 @@ func TestDashboardsShowTheDemo(t *testing.T) {
 	for name, d := range dashboards(t) {
 		for _, p := range d.Panels {
 			for _, q := range p.Targets {
-				numbers, err := ask(base, q, now)
+				where := fmt.Sprintf("%s: panel %q, query %s", name, p.Title, q.RefID)
+				got, err := ask(base, q, now)
 				if err != nil {
-					t.Errorf("%s: panel %q, query %s: %v", name, p.Title, q.RefID, err)
-				} else if view := viewOf(q.Expr, missing); numbers == 0 && view != "" {
-					t.Logf("%s: panel %q, query %s: nothing supplies view %s", name, p.Title, q.RefID, view)
-				} else if numbers == 0 {
-					t.Errorf("%s: panel %q, query %s has no number: %s", name, p.Title, q.RefID, q.Expr)
+					t.Errorf("%s: %v", where, err)
+					continue
+				}
+				if view := viewOf(q.Expr, missing); got.numbers == 0 && view != "" {
+					t.Logf("%s: nothing supplies view %s", where, view)
+					continue
+				}
+				if got.numbers == 0 {
+					t.Errorf("%s has no number: %s", where, q.Expr)
+				}
+				for _, label := range p.labelsShown(q) {
+					if !slices.Contains(got.labels, label) {
+						t.Errorf("%s shows label %s, and the answer has %v", where, label, got.labels)
+					}
 				}
 			}
 		}
 	}
+}
+
+var inLegend = regexp.MustCompile(`\{\{(\w+)\}\}`)
+
+// labelsShown are the labels that a panel makes a legend or columns of.
+func (p *panel) labelsShown(q panelTarget) (all []string) {
+	for _, m := range inLegend.FindAllStringSubmatch(q.LegendFormat, -1) {
+		all = append(all, m[1])
+	}
+	for _, t := range p.Transformations {
+		for column := range t.Options.RenameByName {
+			if !strings.HasPrefix(column, "Value") {
+				all = append(all, column)
+			}
+		}
+	}
+	return all
 }
 
 // viewsMissing returns the built-in views that are on and of which the scraped
@@ -50,11 +80,11 @@ func viewsMissing(t *testing.T, base string, now time.Time) []aggregate.View {
 	t.Helper()
 	var missing []aggregate.View
 	for _, v := range aggregate.BuiltinViews() {
-		n, err := ask(base, panelTarget{Instant: true, Expr: `flowwatch_view_keys{view="` + v.Name + `"}`}, now)
+		got, err := ask(base, panelTarget{Instant: true, Expr: `flowwatch_view_keys{view="` + v.Name + `"}`}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n == 0 && !v.Off {
+		if got.numbers == 0 && !v.Off {
 			missing = append(missing, v)
 		}
 	}
@@ -71,9 +101,15 @@ func viewOf(expr string, views []aggregate.View) string {
 	return ""
 }
 
-// ask puts a query as Grafana does, over the minute before now or for a moment,
-// and returns how many numbers there are in the answer.
-func ask(base string, q panelTarget, now time.Time) (numbers int, err error) {
+// promAnswer is what there is in an answer: how many numbers, and the labels that
+// every series has.
+type promAnswer struct {
+	numbers int
+	labels  []string
+}
+
+// ask puts a query as Grafana does, over the minute before now or for a moment.
+func ask(base string, q panelTarget, now time.Time) (got promAnswer, err error) {
 	at := func(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 	path, form := "/api/v1/query_range", url.Values{"query": {inGrafana(q.Expr)}, "start": {at(now.Add(-time.Minute))}, "end": {at(now)}, "step": {"5"}}
 	if q.Instant {
@@ -82,35 +118,40 @@ func ask(base string, q panelTarget, now time.Time) (numbers int, err error) {
 	client := &http.Client{Timeout: 30 * time.Second}
 	response, err := client.PostForm(base+path, form)
 	if err != nil {
-		return 0, err
+		return got, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	var answer struct {
 		Status, Error string
 		Data          struct {
 			Result []struct {
+				Metric map[string]string
 				Value  *promSample  // of a moment
 				Values []promSample // over a range
 			}
 		}
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return 0, err
+		return got, err
 	}
 	if answer.Status != "success" {
-		return 0, fmt.Errorf("%s: %s", answer.Status, answer.Error)
+		return got, fmt.Errorf("%s: %s", answer.Status, answer.Error)
 	}
-	for _, r := range answer.Data.Result {
+	for i, r := range answer.Data.Result {
+		if i == 0 {
+			got.labels = slices.Sorted(maps.Keys(r.Metric))
+		}
+		got.labels = slices.DeleteFunc(got.labels, func(label string) bool { return r.Metric[label] == "" })
 		if r.Value != nil {
 			r.Values = append(r.Values, *r.Value)
 		}
 		for _, s := range r.Values {
 			if !math.IsNaN(float64(s)) {
-				numbers++
+				got.numbers++
 			}
 		}
 	}
-	return numbers, nil
+	return got, nil
 }
 
 // promSample is the value of a [time, "value"].

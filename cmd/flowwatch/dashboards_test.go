@@ -42,7 +42,10 @@ type panel struct {
 	Datasource               struct{ UID string }
 	GridPos                  struct{ X, Y, W, H int }
 	Targets                  []panelTarget
-	FieldConfig              struct {
+	Transformations          []struct {
+		Options struct{ RenameByName map[string]string }
+	}
+	FieldConfig struct {
 		Defaults  struct{ Unit string }
 		Overrides []struct{ Properties []struct{ ID string } }
 	}
