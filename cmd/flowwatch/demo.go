@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,14 +35,19 @@ const (
 	// demoRound is how often the attacks come again: who looks at a dashboard
 	// later sees some too.
 	demoRound = 6 * time.Hour
+	// demoSkipData is in how many minutes an interface has one with SKIPDATA: ten
+	// times as often as elsewhere, so that the blind spots are seen soon.
+	demoSkipData = 150
 )
 
-// demoAttacks are one round of attacks: what simulate.Demo has, then one over
-// IPv6 and one on passwords.
+// demoAttacks are one round of attacks, in the order of time: what simulate.Demo
+// has, and one over IPv6 and one on passwords.
 func demoAttacks() []simulate.Scenario {
-	return append(simulate.Demo(),
-		simulate.Scenario{Kind: simulate.ExternalScan + "-v6", At: 110 * time.Minute},
-		simulate.Scenario{Kind: "brute-force-ssh", At: 130 * time.Minute, VPC: 1})
+	all := append(simulate.Demo(),
+		simulate.Scenario{Kind: simulate.ExternalScan + "-v6", At: 62 * time.Minute, VPC: 1},
+		simulate.Scenario{Kind: "brute-force-ssh", At: 70 * time.Minute})
+	slices.SortFunc(all, func(a, b simulate.Scenario) int { return cmp.Compare(a.At, b.At) })
+	return all
 }
 
 // demoScenarios are the rounds of the past week, and of one more with the clock.
@@ -77,7 +83,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 		defer stop()
 	}
 	clock := newFastClock(e.Now().Add(-demoPast).Truncate(time.Hour), c.Speed, e.Now)
-	traffic, err := simulate.New(simulate.Config{Seed: c.Seed, Start: clock.start, Scenarios: demoScenarios()})
+	traffic, err := simulate.New(simulate.Config{Seed: c.Seed, Start: clock.start, Scenarios: demoScenarios(), SkipData: demoSkipData})
 	if err != nil {
 		return err
 	}
@@ -103,7 +109,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	feed, err := newFeed(ctx, server.URL(), clock, traffic)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	c.greet(e, traffic)
 	ctx, stop := context.WithCancel(ctx)

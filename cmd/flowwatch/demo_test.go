@@ -10,7 +10,7 @@ import (
 
 // The demo's traffic has two scans from inside, two from outside (one over
 // IPv6), a spike, and a brute force that is a spike of its interface as well,
-// within its first 145 minutes of event time; and what goes wrong in real logs: a dashboard has something to show everywhere.
+// within its first 95 minutes of event time; and what goes wrong in real logs: a dashboard has something to show everywhere.
 func TestDemoFindsItsAttacks(t *testing.T) {
 	addr := freeAddr(t)
 	w := newWorld(nil)
