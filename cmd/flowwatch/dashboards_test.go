@@ -41,6 +41,7 @@ type panel struct {
 	Type, Title, Description string
 	Datasource               struct{ UID string }
 	GridPos                  struct{ X, Y, W, H int }
+	Interval                 string
 	Targets                  []panelTarget
 	Transformations          []struct {
 		Options struct{ RenameByName map[string]string }
@@ -202,6 +203,11 @@ func checkTargets(t *testing.T, where string, p panel) {
 		}
 		if p.Type == "timeseries" && (q.LegendFormat == "" || q.LegendFormat == "__auto") {
 			t.Errorf("%s: query %s has no legend", where, q.RefID)
+		}
+		// Increases are taken over a step and a scrape interval, but at least four of
+		// these: with shorter steps one finding would be shown several times.
+		if strings.Contains(q.Expr, "increase(") && strings.Contains(q.Expr, "$__rate_interval") && p.Interval != "1m" {
+			t.Errorf("%s: query %s: steps of %q, want at least 1m", where, q.RefID, p.Interval)
 		}
 		if moment := p.Type == "table" || strings.Contains(q.Expr, "$__range"); q.Instant != moment {
 			t.Errorf("%s: query %s: instant is %v; a table and what is counted over the whole range show one moment, and nothing else does", where, q.RefID, q.Instant)
