@@ -37,10 +37,11 @@ lint: ## go vet, gofmt and golangci-lint
 	.ci/gofmt
 	.ci/lint
 
-e2e: ## against kinesis-local, versitygw and a real Prometheus (CONTRIBUTING.md says what they need)
+e2e: ## against kinesis-local, versitygw, a real Prometheus and Alertmanager, and Grafana's schema (CONTRIBUTING.md says what they need)
 	.ci/peers-kinesis
 	.ci/peers-s3
 	.ci/peers-prometheus
+	.ci/dashboards
 
 soak: ## 50,000 records a second for an hour, with faults: memory, goroutines, totals (SOAK=60m)
 	SOAK=$(SOAK) go test -tags soak -run '^TestSoak$$' -count=1 -timeout 0 -v ./cmd/flowwatch
