@@ -49,7 +49,9 @@ type S3 struct {
 	stop    context.CancelFunc // ends the renewals
 	stopped chan struct{}
 
-	mu       sync.Mutex // of what follows; held while the pointer is written
+	turn chan struct{} // full while the pointer is written; to wait for it ends with a context
+
+	mu       sync.Mutex // of what follows; never held over a request
 	now      *pointer   // as last acknowledged
 	etag     string     // of the pointer in the bucket
 	wrote    time.Time

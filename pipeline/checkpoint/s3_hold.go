@@ -45,7 +45,7 @@ func openBucket(ctx context.Context, cfg *S3Config, b bucket, p pace, log *zap.L
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg, err)
 	}
-	s := &S3{place: cfg.String(), bucket: b, codec: c, size: segmentSize, pace: p, log: log, self: newHolder(ctx), stopped: make(chan struct{})}
+	s := &S3{place: cfg.String(), bucket: b, codec: c, size: segmentSize, pace: p, log: log, self: newHolder(ctx), stopped: make(chan struct{}), turn: make(chan struct{}, 1)}
 	if cfg.Prefix != "" {
 		s.prefix = cfg.Prefix + "/"
 	}

@@ -140,6 +140,31 @@ func TestS3HolderThatComesBack(t *testing.T) {
 	})
 }
 
+// A renewal that gets no answer holds up nobody longer than they want to wait.
+func TestS3CommitBesideARenewalWithoutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := &wire{memoryBucket: newMemoryBucket()}
+		s := holding(t, wire)
+		wire.setCut(true)
+		time.Sleep(usualPace.renew + time.Millisecond)
+		synctest.Wait() // the renewal waits for its next try
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			began := time.Now()
+			if err := s.Append(ctx, putOne("lost", "x")); err == nil || time.Since(began) > time.Second {
+				t.Errorf("after %v: %v, want an error within 1s", time.Since(began), err)
+			}
+			cancel()
+		}
+		wire.setCut(false)
+		mustPut(t, s, "first", "x")
+		wantOnly(t, s, "first")
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Of two that wait for a dead holder's store one gets it.
 func TestS3OfADeadHolderIsTakenByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -23,23 +23,28 @@ var errPointerGone = errors.New("somebody has deleted it; with versioning, delet
 // not the one that was written last, the answer to an earlier write was lost,
 // which only now turns out to have come through: it is overwritten.
 func (s *S3) swing(ctx context.Context, change func(next *pointer)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended != nil {
-		return s.ended
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	next := s.now.clone()
-	s.writes++
-	next.Write, next.Unwanted = s.writes, slices.Clone(s.unwanted)
+	next, expected, err := s.next()
+	if err != nil {
+		return err
+	}
+	before := len(next.Unwanted)
 	change(next)
 	body, err := next.encode()
 	if err != nil {
 		return err
 	}
 	for range swingTries {
-		etag, err := s.put(ctx, pointerName, body, condition{etag: s.etag})
+		etag, err := s.put(ctx, pointerName, body, condition{etag: expected})
 		if errors.Is(err, errCondition) {
-			if etag, err = s.overtaken(ctx, body); err == nil && etag == "" {
+			var written bool
+			if etag, written, err = s.overtaken(ctx, body); err == nil && !written {
+				expected = etag
 				continue
 			}
 		}
@@ -49,28 +54,43 @@ func (s *S3) swing(ctx context.Context, change func(next *pointer)) error {
 			}
 			return fmt.Errorf("put %s: %w", pointerName, err)
 		}
-		s.now, s.etag, s.wrote, s.unwanted = next, etag, time.Now(), next.Unwanted
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.now, s.etag, s.wrote = next, etag, time.Now()
+		s.unwanted = append(s.unwanted, next.Unwanted[before:]...) // others may have changed it meanwhile
 		return nil
 	}
 	return fmt.Errorf("put %s: %w", pointerName, errCondition)
 }
 
-// overtaken looks at what is there in place of the pointer that was expected.
-// It returns the entity tag if that is the very pointer that was to be written,
-// and none if it may be written now.
-func (s *S3) overtaken(ctx context.Context, body []byte) (etag string, err error) {
+// next returns a copy of the pointer with the number of another write, and the
+// entity tag of the one that is expected to be there.
+func (s *S3) next() (next *pointer, etag string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return nil, "", s.ended
+	}
+	next = s.now.clone()
+	s.writes++
+	next.Write, next.Unwanted = s.writes, slices.Clone(s.unwanted)
+	return next, s.etag, nil
+}
+
+// overtaken looks at what is there in place of the pointer that was expected,
+// and returns its entity tag. written says that it is the very one that was to
+// be written; else it is an earlier one of our own, to be overwritten.
+func (s *S3) overtaken(ctx context.Context, body []byte) (etag string, written bool, err error) {
 	found, there, etag, err := s.pointer(ctx)
 	switch {
 	case err != nil:
-		return "", err
-	case bytes.Equal(there, body):
-		return etag, nil
-	case found.Holder.ID == s.self.ID:
-		s.etag = etag
-		return "", nil
+		return "", false, err
+	case bytes.Equal(there, body), found.Holder.ID == s.self.ID:
+		return etag, bytes.Equal(there, body), nil
 	}
-	s.ended = fmt.Errorf("%w by %s; this is %s", ErrInUse, found.Holder, s.self)
-	return "", s.ended
+	err = fmt.Errorf("%w by %s; this is %s", ErrInUse, found.Holder, s.self)
+	s.end(err)
+	return "", false, err
 }
 
 // pointer reads the pointer that is there.
