@@ -14,7 +14,8 @@ import (
 
 type healthcheckCmd struct {
 	Listen string `help:"Address that flowwatch listens on (also $$FLOWWATCH_LISTEN; by default what the configuration says, else :9464)." placeholder:"HOST:PORT"`
-	Config string `help:"Configuration file to take the address from." placeholder:"FILE"`
+	Config string `help:"Configuration file to take the address from; by default the text in $$FLOWWATCH_CONFIG." placeholder:"FILE"`
+	setFlag
 }
 
 // askTimeout is how long a running flowwatch may take to answer.
@@ -28,7 +29,7 @@ func (c *healthcheckCmd) Run(ctx context.Context, e *env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if _, err := ask(ctx, "http://"+addr+"/healthz", 4<<10); err != nil {
+	if _, err := fetch(ctx, "http://"+addr+"/healthz", 4<<10); err != nil {
 		return fmt.Errorf("not healthy: %w", err)
 	}
 	_, err = fmt.Fprintln(e.Stdout, "healthy")
@@ -40,7 +41,7 @@ func (c *healthcheckCmd) Run(ctx context.Context, e *env) error {
 func (c *healthcheckCmd) address(e *env) (string, error) {
 	listen, from := c.Listen, "--listen"
 	if listen == "" {
-		cfg, err := configIf(e, c.Config, "FLOWWATCH_LISTEN")
+		cfg, err := configIf(e, configSource{c.Config, c.Set}, "FLOWWATCH_LISTEN")
 		if err != nil {
 			return "", err
 		}
@@ -55,11 +56,11 @@ func (c *healthcheckCmd) address(e *env) (string, error) {
 
 // configIf reads a configuration that decides where to ask: nil where there is
 // none, and where the variable does.
-func configIf(e *env, path, variable string) (*Config, error) {
-	if path == "" || e.Getenv(variable) != "" {
+func configIf(e *env, from configSource, variable string) (*Config, error) {
+	if !from.isGiven(e) || e.Getenv(variable) != "" {
 		return nil, nil
 	}
-	cfg, _, err := loadConfig(e, path)
+	cfg, _, err := loadConfig(e, from)
 	return cfg, err
 }
 
@@ -83,9 +84,9 @@ func dialable(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// ask returns what is answered with status 200, up to so many bytes. It goes
+// fetch returns what is answered with status 200, up to so many bytes. It goes
 // straight to the address: no proxy, no redirect.
-func ask(ctx context.Context, url string, most int64) ([]byte, error) {
+func fetch(ctx context.Context, url string, most int64) ([]byte, error) {
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -16,7 +16,8 @@ import (
 
 type statusCmd struct {
 	Listen string `help:"Address of the status page (also $$FLOWWATCH_STATUS_LISTEN; by default what the configuration says, else 127.0.0.1:9465)." placeholder:"HOST:PORT"`
-	Config string `help:"Configuration file to take the address from." placeholder:"FILE"`
+	Config string `help:"Configuration file to take the address from; by default the text in $$FLOWWATCH_CONFIG." placeholder:"FILE"`
+	setFlag
 	Output string `help:"text or json." enum:"text,json" default:"text"`
 }
 
@@ -31,7 +32,7 @@ func (c *statusCmd) Run(ctx context.Context, e *env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	body, err := ask(ctx, "http://"+addr+"/status.json", statusMost)
+	body, err := fetch(ctx, "http://"+addr+"/status.json", statusMost)
 	if err != nil {
 		return fmt.Errorf("ask for the status: %w", err)
 	}
@@ -50,7 +51,7 @@ func (c *statusCmd) Run(ctx context.Context, e *env) error {
 func (c *statusCmd) address(e *env) (string, error) {
 	listen, from := c.Listen, "--listen"
 	if listen == "" {
-		cfg, err := configIf(e, c.Config, "FLOWWATCH_STATUS_LISTEN")
+		cfg, err := configIf(e, configSource{c.Config, c.Set}, "FLOWWATCH_STATUS_LISTEN")
 		if err != nil {
 			return "", err
 		}

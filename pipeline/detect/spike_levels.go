@@ -9,10 +9,12 @@ import (
 // measure's own unit (bytes are bytes, in whole KiB).
 type Level struct {
 	Key
-	Measure   Measure
-	Observed  float64
-	Expected  float64
-	Threshold float64 // the least count that is a candidate
+	Measure  Measure
+	Observed float64
+	Expected float64
+	// Threshold is the least count that is a candidate, in a pane that looks like
+	// no crowd and in which flows rose too.
+	Threshold float64
 }
 
 // Levels yields the levels of the last pane, by ascending key, for the

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
 	"github.com/flowwatch/flowwatch/sinks/report/worldmap"
@@ -34,14 +35,14 @@ func write(t *testing.T, in Input) string {
 }
 
 // locate makes up a place for every address.
-func locate(a netip.Addr) (country string, asn uint32, name string) {
+func locate(a netip.Addr) enrich.Place {
 	switch b := a.As16(); b[15] % 3 {
 	case 0:
-		return "DE", 64500, "EXAMPLE-AS Example <b>GmbH</b>"
+		return enrich.Place{Country: "DE", ASN: 64500, ASName: "EXAMPLE-AS Example <b>GmbH</b>"}
 	case 1:
-		return "SG", 64501, "Example Pte"
+		return enrich.Place{Country: "SG", ASN: 64501, ASName: "Example Pte"}
 	}
-	return "", 0, ""
+	return enrich.Place{}
 }
 
 // some is a summary of an hour from many sources.
