@@ -57,12 +57,14 @@ var rooms = map[string][]string{
 	"pipeline/source/sharedmetrics": {},
 	"pipeline/source/sourcetest":    {"pipeline"},
 	"sinks":                         {"pipeline/awsconfig", "pipeline/detect", "pipeline/aggregate"},
+	// Pages show where addresses belong.
+	"sinks/look": {"sinks", "pipeline/detect", "pipeline/enrich"},
 	// The metrics and the page show the value that the pipeline publishes
 	// after each commit.
 	"sinks/prometheus": {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},
-	"sinks/status":     {"pipeline", "sinks", "pipeline/detect", "pipeline/aggregate", "pipeline/flowlog"},
+	"sinks/status":     {"pipeline", "sinks", "sinks/look", "pipeline/detect", "pipeline/aggregate", "pipeline/enrich"},
 	// The report shows the totals of analyze.
-	"sinks/report": {"sinks", "pipeline/detect", "pipeline/summary", "pipeline/flowlog"},
+	"sinks/report": {"sinks", "sinks/look", "pipeline/detect", "pipeline/summary", "pipeline/flowlog"},
 }
 
 // Some modules are kept to a few rooms: a stage that logs, counts or calls AWS

@@ -17,6 +17,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/enrich/geotable"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
 	"github.com/flowwatch/flowwatch/sinks/report"
@@ -167,7 +168,7 @@ func (c *analyzeCmd) render(e *env, w io.Writer, r *summary.Report, findings []d
 	case "json":
 		return r.WriteJSON(w)
 	case "html":
-		return report.Write(w, report.Input{Summary: r, Findings: findings, Made: e.Now(), Version: thisBuild().Version})
+		return report.Write(w, report.Input{Summary: r, Findings: findings, Made: e.Now(), Version: thisBuild().Version, GeoDate: geotable.EmbeddedDate()})
 	}
 	var lines []string
 	for i := range findings {

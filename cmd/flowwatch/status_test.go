@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +92,23 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 	f(exitUsage, "--listen: \"here\" is no address", nil, "--listen", "here")
 	f(exitUsage, "leaves the port to the system", nil, "--listen", ":0")
 	f(exitUsage, "the status page is off", nil)
+	// The configuration says where, from wherever run would take it; the nearest place counts.
+	cfg := func(listen string) string {
+		return "{sources: [{kinesis: {stream: flows}}], status: {listen: \"" + listen + "\"}}"
+	}
+	file := filepath.Join(t.TempDir(), "flowwatch.yml")
+	if err := os.WriteFile(file, []byte(cfg(addr)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	configured := func(text string) map[string]string {
+		return map[string]string{configVariable: text, "FLOWWATCH_STATUS_LISTEN": ""}
+	}
+	f(exitFailed, "no status page of flowwatch", configured(""), "--config", file)
+	f(exitFailed, "no status page of flowwatch", configured(cfg(addr)))
+	f(exitFailed, "no status page of flowwatch", configured(cfg("off")), "--set", "status.listen="+addr)
+	f(exitFailed, "no status page of flowwatch", configured(cfg("off")), "--config", file)
+	f(exitUsage, "the status page is off", configured(cfg("off")))
+	f(exitUsage, "--set status.listen: \"here\" is no address", configured(cfg(addr)), "--set", "status.listen=here")
 }
 
 // A state of many partitions, in trouble.

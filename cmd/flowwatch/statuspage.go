@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/flowwatch/flowwatch/pipeline/enrich/geotable"
 	"github.com/flowwatch/flowwatch/sinks/status"
 )
 
@@ -45,6 +46,7 @@ func (s *service) openStatus(ctx context.Context) (*statusPage, error) {
 	page := status.New(status.Dependencies{
 		Published: s.pipeline.Published, Health: s.pipeline.Health, CommitError: s.pipeline.CommitError,
 		Clock: s.clock, Pane: s.cfg.Windows.Pane, Version: thisBuild().Version,
+		Place: s.places.Lookup, GeoDate: geotable.EmbeddedDate(),
 		Local: err == nil && at.Addr().IsLoopback(),
 	})
 	return &statusPage{page, ln}, nil

@@ -104,11 +104,13 @@ func (f *Finding) fact(name, value string) {
 }
 
 // clip cuts a text that is too long to be shown.
-func clip(s string) string {
-	if len(s) <= textMost || utf8.RuneCountInString(s) <= textMost {
+func clip(s string) string { return clipTo(s, textMost) }
+
+func clipTo(s string, most int) string {
+	if len(s) <= most || utf8.RuneCountInString(s) <= most {
 		return s
 	}
-	return string([]rune(s)[:textMost-1]) + "…"
+	return string([]rune(s)[:most-1]) + "…"
 }
 
 func (f *Finding) addr(name string, a netip.Addr) {
@@ -198,7 +200,7 @@ func (f *Finding) topSources(top []detect.TopSource) {
 		if s.ASN != 0 {
 			asn = Cell{Text: strconv.FormatUint(uint64(s.ASN), 10), Sort: strconv.FormatUint(uint64(s.ASN), 10)}
 		}
-		f.Sources.Rows = append(f.Sources.Rows, []Cell{Code(s.Addr.String()), Text(s.Country), asn, Int(s.Records)})
+		f.Sources.Rows = append(f.Sources.Rows, []Cell{Code(s.Addr.String()), Text(Country(s.Country)), asn, Int(s.Records)})
 	}
 }
 

@@ -22,7 +22,8 @@ var (
 )
 
 // New returns a template named name with the parts and their functions in it:
-// "chart" draws a Chart, "table" a Table, "finding" a Finding.
+// "chart" draws a Chart, "table" a Table, "finding" a Finding, and "attribution"
+// names the makers of the built-in table of places, by the day of its data.
 func New(name string) *template.Template {
 	functions := template.FuncMap{"count": Count, "utc": UTC, "size": Bytes}
 	return template.Must(template.New(name).Funcs(functions).ParseFS(parts, "parts.tmpl"))

@@ -12,7 +12,6 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
 	"github.com/flowwatch/flowwatch/sinks/look"
-	"github.com/flowwatch/flowwatch/sinks/report/worldmap"
 )
 
 func figures(in *Input) []figure {
@@ -95,60 +94,34 @@ func charts(r *summary.Report) []*look.Chart {
 	return []*look.Chart{records, bytes}
 }
 
-func tablesOf(in *Input) tables {
-	r := in.Summary
+func tablesOf(r *summary.Report) tables {
 	return tables{
-		Sources: sourcesTable(in), Ports: portsTable(r), Countries: countriesTable(r), Systems: systemsTable(r),
+		Sources: sourcesTable(r), Ports: portsTable(r), Countries: countriesTable(r), Cities: citiesTable(r), Systems: systemsTable(r),
 		Directions: directionsTable(r), Records: recordsTable(r),
 	}
 }
 
-// nameMost is how much of a name from a database is shown.
-const nameMost = 80
-
-func name(s string) string {
-	if r := []rune(s); len(r) > nameMost {
-		return string(r[:nameMost-1]) + "…"
-	}
-	return s
-}
-
 func first[T any](all []T) []T { return all[:min(MostRows, len(all))] }
 
-func sourcesTable(in *Input) *look.Table {
+func sourcesTable(r *summary.Report) *look.Table {
 	t := &look.Table{
 		Name: "sources", Title: "Top sources of ingress",
 		Note: "By records. Targets are distinct addresses, ports and protocols: exact to 128, then estimated.",
-		Columns: []look.Column{
-			{Name: "Source"}, {Name: "Records", Number: true}, {Name: "Country"}, {Name: "Network"}, {Name: "Type"},
+		Columns: slices.Concat([]look.Column{{Name: "Source"}, {Name: "Records", Number: true}}, look.PlaceColumns(), []look.Column{
 			{Name: "Bytes", Number: true}, {Name: "Packets", Number: true}, {Name: "Targets", Number: true},
-		},
+		}),
 		Empty: "No record of ingress has a source.",
 	}
-	all := first(in.Summary.TopSources)
-	for _, s := range all {
-		kind, country := "", worldmap.Name(s.Country)
-		if in.Place != nil {
-			p := in.Place(s.Addr)
-			kind = p.Kind
-			if p.City != "" {
-				country = name(p.City) + ", " + country
-			}
-		}
-		t.Rows = append(t.Rows, []look.Cell{
-			look.Code(s.Addr.String()), look.Int(s.Records).Of(s.Records, all[0].Records),
-			look.Text(country), look.Text(system(s.ASN, s.ASName)), look.Text(kind),
-			look.Size(s.Bytes), look.Maybe(s.Packets), look.Maybe(s.Targets),
-		})
+	all := first(r.TopSources)
+	for i := range all {
+		s := &all[i]
+		t.Rows = append(t.Rows, slices.Concat(
+			[]look.Cell{look.Code(s.Addr.String()), look.Int(s.Records).Of(s.Records, all[0].Records)},
+			look.PlaceCells(&s.Place),
+			[]look.Cell{look.Size(s.Bytes), look.Maybe(s.Packets), look.Maybe(s.Targets)},
+		))
 	}
 	return t
-}
-
-func system(number uint32, as string) string {
-	if number == 0 {
-		return ""
-	}
-	return fmt.Sprintf("AS%d %s", number, name(as))
 }
 
 func portsTable(r *summary.Report) *look.Table {
@@ -178,10 +151,42 @@ func countriesTable(r *summary.Report) *look.Table {
 	all := first(r.Countries)
 	for _, c := range all {
 		t.Rows = append(t.Rows, []look.Cell{
-			look.Text(cmp.Or(worldmap.Name(c.Country), notKnown)), look.Int(c.Records).Of(c.Records, all[0].Records), look.Int(c.UniqueSources),
+			look.Text(cmp.Or(look.Country(c.Country), notKnown)), look.Int(c.Records).Of(c.Records, all[0].Records), look.Int(c.UniqueSources),
 		})
 	}
 	return t
+}
+
+// citiesTable is nil where no database tells of cities.
+func citiesTable(r *summary.Report) *look.Table {
+	if len(r.Cities) == 0 {
+		return nil
+	}
+	t := &look.Table{
+		Name: "cities", Title: "Cities",
+		Columns: []look.Column{{Name: "City"}, {Name: "Records", Number: true}, {Name: "Sources", Number: true}},
+	}
+	all := first(r.Cities)
+	for i := range all {
+		c := &all[i]
+		t.Rows = append(t.Rows, []look.Cell{
+			look.Text(cityName(c)), look.Int(c.Records).Of(c.Records, all[0].Records), look.Int(c.UniqueSources),
+		})
+	}
+	return t
+}
+
+// cityName names a city with its country, and a place without a name by its
+// coordinates.
+func cityName(c *summary.City) string {
+	name := look.PlaceName(c.City)
+	if name == "" {
+		name = fmt.Sprintf("%.2f, %.2f", c.Latitude, c.Longitude)
+	}
+	if c.Country != "" {
+		name += ", " + look.Country(c.Country)
+	}
+	return name
 }
 
 func systemsTable(r *summary.Report) *look.Table {
@@ -196,7 +201,7 @@ func systemsTable(r *summary.Report) *look.Table {
 		if a.ASN != 0 {
 			number = look.Cell{Text: strconv.FormatUint(uint64(a.ASN), 10), Sort: strconv.FormatUint(uint64(a.ASN), 10)}
 		}
-		organisation := name(a.ASName)
+		organisation := look.PlaceName(a.ASName)
 		if a.ASN == 0 {
 			organisation = notKnown
 		}

@@ -5,12 +5,13 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/flowwatch/flowwatch/pipeline/summary"
 	"github.com/flowwatch/flowwatch/sinks/look"
-	"github.com/flowwatch/flowwatch/sinks/report/worldmap"
+	"github.com/flowwatch/flowwatch/sinks/worldmap"
 )
 
 // worldMap is where ingress comes from: a shade for each country, and a dot for
-// each of the top sources whose coordinates are known.
+// each city, or each of the coordinates that a database tells instead.
 type worldMap struct {
 	Box    string
 	Lands  []land
@@ -30,10 +31,10 @@ type legend struct{ Class, Text string }
 const smallRadius = 7
 
 // mapOf draws the map, nil when no country is known.
-func mapOf(in *Input) *worldMap {
+func mapOf(r *summary.Report) *worldMap {
 	records, sources := map[string]int64{}, map[string]int64{}
 	most := int64(0)
-	for _, c := range in.Summary.Countries {
+	for _, c := range r.AllCountries {
 		if c.Country != "" {
 			records[c.Country], sources[c.Country] = c.Records, c.UniqueSources
 			most = max(most, c.Records)
@@ -60,28 +61,31 @@ func mapOf(in *Input) *worldMap {
 			m.Small = append(m.Small, spot{class, strconv.Itoa(c.X), strconv.Itoa(c.Y), strconv.Itoa(smallRadius), title})
 		}
 	}
-	m.dots(in)
+	m.dots(r)
 	m.legend(most)
 	m.Label = fmt.Sprintf("World map: ingress records from %d countries", len(records))
 	return m
 }
 
-// dots puts the top sources where they are, with an area that grows as their
-// records do.
-func (m *worldMap) dots(in *Input) {
-	if in.Place == nil {
-		return
-	}
-	for _, s := range first(in.Summary.TopSources) {
-		p := in.Place(s.Addr)
-		if !p.Located {
+// mostDots is how many dots the map has: those with most records.
+const mostDots = 300
+
+// dots puts the cities where they are, with an area that grows as their records
+// do. The largest come first, so that none hides a smaller one.
+func (m *worldMap) dots(r *summary.Report) {
+	for i := range r.Cities {
+		c := &r.Cities[i]
+		if !c.Located {
 			continue
 		}
-		x, y := worldmap.Project(p.Latitude, p.Longitude)
-		r := 5 + 15*math.Sqrt(float64(s.Records)/float64(max(1, in.Summary.TopSources[0].Records)))
+		if len(m.Dots) == mostDots {
+			return
+		}
+		x, y := worldmap.Project(c.Latitude, c.Longitude)
+		radius := 5 + 15*math.Sqrt(float64(c.Records)/float64(max(1, r.Cities[0].Records)))
 		m.Dots = append(m.Dots, spot{
-			"dot", strconv.FormatFloat(x, 'f', 0, 64), strconv.FormatFloat(y, 'f', 0, 64), strconv.FormatFloat(r, 'f', 1, 64),
-			fmt.Sprintf("%s: %s records", s.Addr, look.Count(s.Records)),
+			"dot", strconv.FormatFloat(x, 'f', 0, 64), strconv.FormatFloat(y, 'f', 0, 64), strconv.FormatFloat(radius, 'f', 1, 64),
+			fmt.Sprintf("%s: %s records, %s sources", cityName(c), look.Count(c.Records), look.Count(c.UniqueSources)),
 		})
 	}
 }
@@ -105,6 +109,6 @@ func (m *worldMap) legend(most int64) {
 		least = last + 1
 	}
 	if len(m.Dots) > 0 {
-		m.Legend = append(m.Legend, legend{"dot", "a top source"})
+		m.Legend = append(m.Legend, legend{"dot", "a city"})
 	}
 }

@@ -3,8 +3,8 @@
 // prints.
 //
 // A report has bounds whatever went in: MostRows of each table, a few hundred
-// points of each chart, and findings until they fill findingBytes, the most
-// severe first. It stays below 2 MiB.
+// points of each chart, and as many findings as fit into what the rest leaves of
+// mostBytes, the most severe first.
 package report
 
 import (
@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -23,14 +22,16 @@ import (
 	"github.com/flowwatch/flowwatch/sinks/look"
 )
 
-// MostRows is how many rows a table has at most. A summary that is to be
-// reported needs no longer lists, and no shorter ones: the map counts all
-// countries, of which there are fewer.
+// MostRows is how many rows a table has at most: a summary that is to be reported
+// needs no longer lists.
 const MostRows = 250
 
-// findingBytes is how much of a report findings may fill: over a thousand as they
-// usually are.
-const findingBytes = 1200 << 10
+// mostBytes is how large a report is at most. Some 300 findings fit in, as they
+// usually are, and half of that beside tables full of the longest names.
+const mostBytes = 2 << 20
+
+// noteBytes is what the page says beside findings, of those that are left out.
+const noteBytes = 1 << 10
 
 // Input is what is reported.
 type Input struct {
@@ -38,15 +39,8 @@ type Input struct {
 	Findings []detect.Finding // the most severe first
 	Made     time.Time
 	Version  string // of flowwatch
-	// Place tells more of an address than the summary; nil when nothing can.
-	Place func(netip.Addr) Place
-}
-
-// Place is what is known of where an address is and what it is used for.
-type Place struct {
-	Kind, City          string
-	Latitude, Longitude float64 // degrees; they hold where Located is true
-	Located             bool
+	// GeoDate is the day of the built-in table of places, "" where there is none.
+	GeoDate string
 }
 
 //go:embed report.tmpl
@@ -73,7 +67,7 @@ type document struct {
 
 // tables are the tables of a document.
 type tables struct {
-	Sources, Ports, Countries, Systems, Directions, Records *look.Table
+	Sources, Ports, Countries, Cities, Systems, Directions, Records *look.Table
 }
 
 // figure is one of the large numbers. Under says what it is a part of.
@@ -85,14 +79,20 @@ func Write(w io.Writer, in Input) error {
 		Input: in, CSS: template.CSS(look.CSS), Script: template.JS(look.TablesJS),
 		Policy: "default-src 'none'; style-src '" + hash(look.CSS) + "'; script-src '" + hash(look.TablesJS) + "'; base-uri 'none'; form-action 'none'",
 		Period: period(in.Summary), Figures: figures(&in), Split: splitOf(in.Summary),
-		Charts: charts(in.Summary), Map: mapOf(&in), Tables: tablesOf(&in),
-	}
-	if err := d.writeFindings(in.Findings); err != nil {
-		return err
+		Charts: charts(in.Summary), Map: mapOf(in.Summary), Tables: tablesOf(in.Summary),
 	}
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, d); err != nil {
+	if err := pageTemplate.Execute(&b, d); err != nil { // without findings: it tells how much room is left
 		return fmt.Errorf("make report: %w", err)
+	}
+	if len(in.Findings) > 0 {
+		if err := d.writeFindings(in.Findings, mostBytes-noteBytes-b.Len()); err != nil {
+			return err
+		}
+		b.Reset()
+		if err := pageTemplate.Execute(&b, d); err != nil {
+			return fmt.Errorf("make report: %w", err)
+		}
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write report: %w", err)
@@ -106,8 +106,8 @@ func hash(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// writeFindings fills Findings until they take up their part of the report.
-func (d *document) writeFindings(findings []detect.Finding) error {
+// writeFindings fills Findings, up to so many bytes.
+func (d *document) writeFindings(findings []detect.Finding, most int) error {
 	var all, one bytes.Buffer
 	for i := range findings {
 		one.Reset()
@@ -115,7 +115,7 @@ func (d *document) writeFindings(findings []detect.Finding) error {
 		if err := pageTemplate.ExecuteTemplate(&one, "finding", &f); err != nil {
 			return fmt.Errorf("make report: %w", err)
 		}
-		if all.Len()+one.Len() > findingBytes {
+		if all.Len()+one.Len() > most {
 			break
 		}
 		all.Write(one.Bytes())

@@ -19,7 +19,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
-	"github.com/flowwatch/flowwatch/sinks/report/worldmap"
+	"github.com/flowwatch/flowwatch/sinks/worldmap"
 )
 
 func write(t *testing.T, in Input) string {
@@ -38,7 +38,10 @@ func write(t *testing.T, in Input) string {
 func locate(a netip.Addr) enrich.Place {
 	switch b := a.As16(); b[15] % 3 {
 	case 0:
-		return enrich.Place{Country: "DE", ASN: 64500, ASName: "EXAMPLE-AS Example <b>GmbH</b>"}
+		return enrich.Place{
+			Country: "DE", City: "Ulm", Latitude: 48.4, Longitude: 10, Located: true, ASN: 64500, ASName: "EXAMPLE-AS Example <b>GmbH</b>",
+			Kind: enrich.Hosting, List: "clouds", Service: "EC2",
+		}
 	case 1:
 		return enrich.Place{Country: "SG", ASN: 64501, ASName: "Example Pte"}
 	}
@@ -88,15 +91,13 @@ func TestTheReportSaysWhatTheSummarySays(t *testing.T) {
 		{Rule: "spike", UID: "b", Severity: detect.Low, Message: "Ingress spike", Activity: detect.Create, Time: 1_795_436_000},
 	}
 	page := write(t, Input{
-		Summary: some().Report(summary.Options{Top: MostRows, Locate: locate}), Findings: findings, Version: "v9",
-		Place: func(netip.Addr) Place {
-			return Place{Kind: "hosting", City: "Ulm", Latitude: 48.4, Longitude: 10, Located: true}
-		},
+		Summary: some().Report(summary.Options{Top: MostRows, Locate: locate}), Findings: findings, Version: "v9", GeoDate: "2026-06-17",
 	})
 	text := html.UnescapeString(page)
 	for _, want := range []string{
 		"2026-11-23 12:00 UTC to 2026-11-23 13:00 UTC", "<dd>6,010<", "<dd>6,000<", "5.7 MiB", "18,000 packets", ">1,750<", "1 high or critical",
-		"4,500 accepted, 75.0 %", "1,500 rejected, 25.0 %", "Vertical port scan", "Germany: ", "Singapore: ", `class="dot"`, "One bar is 1 min.", "flowwatch v9",
+		"4,500 accepted, 75.0 %", "1,500 rejected, 25.0 %", "Vertical port scan", "Germany: 2,016 records, 588 sources", "Singapore: ", `class="dot"`, "Ulm, Germany: 2,016 records",
+		`table of 2026-06-17`, `<a href="https://db-ip.com" rel="noreferrer">IP Geolocation by DB-IP</a>`, "One bar is 1 min.", "flowwatch v9",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in the report", want)
@@ -109,18 +110,21 @@ func TestTheReportSaysWhatTheSummarySays(t *testing.T) {
 			t.Errorf("table %s has %d rows, want %d; the first is %q, want %q", name, len(got), n, got[0], first)
 		}
 	}
-	f("sources", MostRows, "203.0.0.0|4|Ulm, Germany|AS64500 EXAMPLE-AS Example <b>GmbH</b>|hosting|3.9 KiB|12|1")
+	f("sources", MostRows, "203.0.0.0|4|Ulm, Germany|AS64500 EXAMPLE-AS Example <b>GmbH</b>|hosting, clouds, EC2|3.9 KiB|12|1")
 	f("ports", 50, "20|tcp|120")
 	f("countries", 3, "Germany|2,016|588")
+	f("cities", 1, "Ulm, Germany|2,016|588")
 	f("systems", 3, "64500|EXAMPLE-AS Example <b>GmbH</b>|2,016|588")
 	f("directions", 3, "Ingress|6,000|5.7 MiB|18,000|4,500|1,500|1,750")
 	f("records", 5, "With traffic (OK)|6,000")
 }
 
-// A file that opens anywhere: it names no other place, and its policy allows its
+// A file that opens anywhere: it asks nothing of any other place (a link is for
+// who follows it), and its policy allows its
 // own style and script by their hashes and nothing else.
 func TestTheReportIsSelfContained(t *testing.T) {
-	page := write(t, Input{Summary: some().Report(summary.Options{Top: MostRows, Locate: locate})})
+	page := write(t, Input{Summary: some().Report(summary.Options{Top: MostRows, Locate: locate}), GeoDate: "2026-06-17"})
+	page = strings.Replace(page, `<a href="https://db-ip.com" rel="noreferrer">`, "<a>", 1)
 	if found := regexp.MustCompile(`(?i)(\b(src|href|action)=|url\(|@import|https?:)[^>]{0,40}`).FindAllString(page, -1); len(found) > 0 {
 		t.Errorf("it points elsewhere: %q", found)
 	}
@@ -194,13 +198,18 @@ func largest() *summary.Report {
 	for i := range 1000 {
 		addr := netip.AddrFrom16([16]byte{0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, byte(i >> 16), byte(i >> 8), byte(i)})
 		r.TopSources = append(r.TopSources, summary.Source{
-			Addr: addr, Records: most, Bytes: &most, Packets: &most, Targets: &most, Country: "GS", ASN: math.MaxUint32, ASName: name,
+			Addr: addr, Records: most, Bytes: &most, Packets: &most, Targets: &most,
+			Place: enrich.Place{Country: name, City: name, ASN: math.MaxUint32, ASName: name, Kind: enrich.Scanner, List: name, Service: name},
 		})
+		r.Cities = append(r.Cities, summary.City{Country: name, City: name, Located: true, Records: most, UniqueSources: most})
 		r.TopPorts = append(r.TopPorts, summary.Port{Port: uint16(i), Protocol: "icmpv6", Records: most})
 		r.ASNs = append(r.ASNs, summary.AS{ASN: math.MaxUint32, ASName: name, Records: most, UniqueSources: most})
 	}
 	for _, c := range worldmap.Countries() {
-		r.Countries = append(r.Countries, summary.Country{Country: c.Code, Records: most, UniqueSources: most})
+		r.AllCountries = append(r.AllCountries, summary.Country{Country: c.Code, Records: most, UniqueSources: most})
+	}
+	for range 1000 {
+		r.Countries = append(r.Countries, summary.Country{Country: name, Records: most, UniqueSources: most})
 	}
 	r.Timeline.Step = time.Hour
 	for i := range 240 {
@@ -213,7 +222,6 @@ func largest() *summary.Report {
 
 // Whatever goes in, at most 2 MiB come out.
 func TestTheReportIsBounded(t *testing.T) {
-	const limit = 2 << 20
 	long := strings.Repeat("<", 100_000)
 	var findings []detect.Finding
 	for i := range 100 {
@@ -222,10 +230,9 @@ func TestTheReportIsBounded(t *testing.T) {
 			Scan: &detect.ScanEvidence{Interface: long, Instance: long}, Queries: detect.Queries{LogsInsights: long, Athena: long},
 		})
 	}
-	place := func(netip.Addr) Place { return Place{Kind: "hosting", City: long, Located: true} }
-	page := write(t, Input{Summary: largest(), Findings: findings, Place: place})
-	if len(page) > limit {
-		t.Errorf("%d bytes, want at most %d", len(page), limit)
+	page := write(t, Input{Summary: largest(), Findings: findings})
+	if len(page) > mostBytes {
+		t.Errorf("%d bytes, want at most %d", len(page), mostBytes)
 	}
 	left := regexp.MustCompile(`(\d+) more, none of them more severe`).FindStringSubmatch(page)
 	if left == nil || !strings.Contains(page, `<details class="finding"`) {

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/sinks/look"
 )
 
@@ -40,16 +42,17 @@ type document struct {
 	Sources     *look.Table
 	Recent      []look.Finding
 	Partitions  *look.Table
+	GeoDate     string
 }
 
 // figure is one of the large numbers.
 type figure struct{ Name, Value, Under string }
 
 // render writes the page.
-func render(s *State, p *pipeline.Published, c charts) ([]byte, error) {
+func render(of *Dependencies, s *State, p *pipeline.Published, c charts) ([]byte, error) {
 	d := &document{
 		State: s, Now: s.Now.Format("2006-01-02 15:04:05"), Figures: figuresOf(s), Charts: c,
-		Sources: sourcesTable(p), Partitions: partitionsTable(s),
+		Sources: sourcesTable(p, of.Place), GeoDate: of.GeoDate, Partitions: partitionsTable(s),
 	}
 	if len(c.Ingress) > 0 {
 		d.Pane = look.Span(time.Duration(c.Ingress[0].Step) * time.Second)
@@ -96,8 +99,9 @@ func figuresOf(s *State) []figure {
 	}
 }
 
-// sourcesTable shows the view of sources, whatever it measures.
-func sourcesTable(p *pipeline.Published) *look.Table {
+// sourcesTable shows the view of sources, whatever it measures, with where each
+// belongs after the first measure.
+func sourcesTable(p *pipeline.Published, where func(netip.Addr) enrich.Place) *look.Table {
 	t := &look.Table{
 		Name: "sources", Title: "Top sources of the last window", Columns: []look.Column{{Name: "Source"}},
 		Empty: "No window has closed yet.",
@@ -111,6 +115,7 @@ func sourcesTable(p *pipeline.Published) *look.Table {
 	for _, m := range v.Measure {
 		t.Columns = append(t.Columns, look.Column{Name: strings.ReplaceAll(strings.ToUpper(m[:1])+m[1:], "_", " "), Number: true})
 	}
+	t.Columns = slices.Insert(t.Columns, placesAt, look.PlaceColumns()...)
 	for _, s := range v.Gauges[:min(mostSources, len(v.Gauges))] {
 		row := []look.Cell{look.Code(s.Labels[0])}
 		for j, n := range s.Values {
@@ -123,10 +128,17 @@ func sourcesTable(p *pipeline.Published) *look.Table {
 			}
 			row = append(row, cell)
 		}
-		t.Rows = append(t.Rows, row)
+		var place enrich.Place
+		if addr, err := netip.ParseAddr(s.Labels[0]); err == nil { // else it is "other"
+			place = where(addr)
+		}
+		t.Rows = append(t.Rows, slices.Insert(row, placesAt, look.PlaceCells(&place)...))
 	}
 	return t
 }
+
+// placesAt is the column of the places: a phone shows the first measure too.
+const placesAt = 2
 
 func partitionsTable(s *State) *look.Table {
 	t := &look.Table{

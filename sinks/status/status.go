@@ -9,11 +9,13 @@ package status
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // Dependencies are what a page shows. None of the functions may block.
@@ -24,6 +26,8 @@ type Dependencies struct {
 	Clock       func() time.Time           // "now" of event time
 	Pane        time.Duration
 	Version     string
+	Place       func(netip.Addr) enrich.Place // where an address belongs
+	GeoDate     string                        // of the built-in table of places, "" where there is none
 	// Local says that the page is served on a loopback address. Then it answers
 	// only to names of this machine: a page elsewhere that has its own name
 	// point here would else read it through the visitor's browser.
@@ -68,7 +72,7 @@ func (p *Page) look(now time.Time) {
 	p.history.take(published, now)
 	v := &view{state: p.stateOf(published, now)}
 	charts := p.history.charts(published, int64(p.d.Pane/time.Second))
-	v.html = sync.OnceValues(func() ([]byte, error) { return render(v.state, published, charts) })
+	v.html = sync.OnceValues(func() ([]byte, error) { return render(&p.d, v.state, published, charts) })
 	p.current.Store(v)
 }
 

@@ -8,6 +8,7 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // now is the event time of the tests.
@@ -62,7 +64,13 @@ func fine() error { return nil }
 func dependencies(p func() *pipeline.Published) Dependencies {
 	return Dependencies{
 		Published: p, Health: fine, CommitError: fine, Clock: func() time.Time { return time.Unix(now, 0) },
-		Pane: 5 * time.Minute, Version: "v9", Local: true,
+		Pane: 5 * time.Minute, Version: "v9", Local: true, GeoDate: "2026-06-17",
+		Place: func(a netip.Addr) enrich.Place {
+			if a != netip.MustParseAddr("203.0.113.9") {
+				return enrich.Place{}
+			}
+			return enrich.Place{Country: "SG", ASN: 64501, ASName: "Example & Sons", Kind: enrich.Hosting}
+		},
 	}
 }
 
@@ -81,7 +89,7 @@ func TestThePageShowsWhatIsPublished(t *testing.T) {
 	got := html.UnescapeString(get(page, "/", nil).Body.String())
 	for _, want := range []string{
 		"2026-11-23 12:55:00 UTC", "12:40:00", "15 min behind now", "1 min 30 s", "1 high or critical", ">1,023<", "5 malformed, 5 late",
-		"Port scan a", "Port scan b", "Port scan old", "203.0.113.9", "1,234", "2 KiB", "kinesis:flows/shard-2", "waits", "eni-1", "118 failed", "flowwatch v9",
+		"Port scan a", "Port scan b", "Port scan old", "203.0.113.9", "1,234", "2 KiB", ">Singapore<", ">AS64501 Example & Sons<", ">hosting<", "table of 2026-06-17", "IP Geolocation by DB-IP</a>", "kinesis:flows/shard-2", "waits", "eni-1", "118 failed", "flowwatch v9",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not on the page", want)
@@ -258,7 +266,11 @@ func TestTextsBecomeNoMarkup(t *testing.T) {
 		}
 		p.Open[0].Message, p.Open[0].UID = word, word
 		d := dependencies(func() *pipeline.Published { return p })
-		d.Version = word
+		d.Version, d.GeoDate = word, word
+		d.Place = func(netip.Addr) enrich.Place {
+			return enrich.Place{Country: word, City: word, ASName: word, ASN: 1, List: word, Service: word}
+		}
+		p.Views[0].Gauges[1].Labels = []string{"198.51.100.7"}
 		d.Health = func() error { return errors.New(word) }
 		body := get(New(d), "/", nil).Body.String()
 		if !strings.Contains(html.UnescapeString(body), word) {

@@ -25,7 +25,7 @@ import (
 
 	"golang.org/x/text/language"
 
-	"github.com/flowwatch/flowwatch/sinks/report/worldmap"
+	"github.com/flowwatch/flowwatch/sinks/worldmap"
 )
 
 // topology is the part of TopoJSON that the atlas uses.
