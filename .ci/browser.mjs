@@ -166,7 +166,7 @@ await visit(STATUS, {}, async (page) => {
   }
   assert.ok(await page.evaluate(() => window.same), 'the page was loaded anew');
   assert.equal(await page.locator('[data-live="recent"] details[open]').getAttribute('data-key'), key, 'what was open is closed');
-  const bytes = (await column(page, 'sources', 3)).map(Number);
+  const bytes = (await column(page, 'sources', 6)).map(Number);
   assert.deepEqual(bytes, [...bytes].sort((a, b) => b - a), 'the order is lost');
 });
 
