@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, statSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
-const { REPORT, HOSTILE_REPORT, STATUS, HOSTILE_STATUS, DEMO_PID, PICTURES, CHROMIUM } = process.env;
+const { REPORT, LARGE_REPORT, HOSTILE_REPORT, STATUS, HOSTILE_STATUS, DEMO_PID, PICTURES, CHROMIUM } = process.env;
 const widths = [1280, 390];
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
 let checks = 0;
@@ -109,6 +109,8 @@ for (const width of widths) {
         assert.ok((await page.locator('body').innerText()).includes(word), `the report does not say: ${word}`);
       }
       assert.ok(await page.locator('.chart svg path.accepted').count() >= 2, 'charts');
+      assert.ok(await page.locator('.map path.m5').count() >= 1 && await page.locator('.map path.m1').count() >= 1, 'shades of the map');
+      assert.ok((await column(page, 'countries', 1)).includes('Germany') && (await column(page, 'sources', 5)).includes('own'), 'places');
       assert.equal(await dark(page), scheme === 'dark');
       await openAll(page);
       await fits(page, width);
@@ -140,6 +142,13 @@ for (const width of widths) {
     });
   }
 }
+
+// Of many logs too, it opens and fits.
+await visit(LARGE_REPORT, {}, async (page) => {
+  assert.ok((await text(page, '.figures')).replaceAll(',', '').match(/\d{7}/), 'millions of records');
+  await openAll(page);
+  await fits(page, 1280);
+});
 
 // Without scripts both are whole.
 await visit(REPORT, { script: false }, async (page) => assert.ok(await page.locator('table[data-table="sources"] tbody tr').count() > 15));
@@ -183,12 +192,13 @@ console.log(`Chromium: ${checks} visits, nothing wrong`);
 // pictures takes those of docs/images, from simulated traffic.
 async function pictures() {
   mkdirSync('docs/images', { recursive: true });
-  const take = async (page, name, options = {}) => {
+  const take = async (of, name) => { // a page, or a part of one
     const path = `docs/images/${name}.png`;
-    await page.screenshot({ path, ...options });
+    await of.screenshot({ path });
     assert.ok(statSync(path).size <= 300 * 1024, `${path} is larger than 300 KiB`);
   };
   await visit(REPORT, {}, async (page) => { await page.setViewportSize({ width: 1280, height: 1180 }); await take(page, 'report'); });
+  await visit(REPORT, {}, async (page) => { await take(page.locator('.map'), 'report-map'); });
   await visit(REPORT, { width: 390, scheme: 'dark' }, async (page) => { await page.setViewportSize({ width: 390, height: 844 }); await take(page, 'report-phone'); });
   await visit(PICTURES, {}, async (page) => {
     await page.setViewportSize({ width: 1280, height: 1280 });

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -148,11 +147,14 @@ func countriesTable(r *summary.Report) *look.Table {
 		Columns: []look.Column{{Name: "Country"}, {Name: "Records", Number: true}, {Name: "Sources", Number: true}},
 		Empty:   "Nothing tells the country of any source.",
 	}
-	all := first(r.Countries)
-	for _, c := range all {
-		t.Rows = append(t.Rows, []look.Cell{
-			look.Text(cmp.Or(look.Country(c.Country), notKnown)), look.Int(c.Records).Of(c.Records, all[0].Records), look.Int(c.UniqueSources),
-		})
+	largest := int64(0) // of those that are known: the rest has no bar, and would dwarf them
+	for _, c := range first(r.Countries) {
+		country, records := notKnown, look.Int(c.Records)
+		if c.Country != "" {
+			largest = max(largest, c.Records)
+			country, records = look.Country(c.Country), records.Of(c.Records, largest)
+		}
+		t.Rows = append(t.Rows, []look.Cell{look.Text(country), records, look.Int(c.UniqueSources)})
 	}
 	return t
 }
@@ -195,19 +197,15 @@ func systemsTable(r *summary.Report) *look.Table {
 		Columns: []look.Column{{Name: "ASN", Number: true}, {Name: "Organisation"}, {Name: "Records", Number: true}, {Name: "Sources", Number: true}},
 		Empty:   "Nothing tells the network of any source.",
 	}
-	all := first(r.ASNs)
-	for _, a := range all {
-		number := look.Cell{Text: look.Unknown}
+	largest := int64(0) // as with countries
+	for _, a := range first(r.ASNs) {
+		number, organisation, records := look.Cell{Text: look.Unknown}, notKnown, look.Int(a.Records)
 		if a.ASN != 0 {
-			number = look.Cell{Text: strconv.FormatUint(uint64(a.ASN), 10), Sort: strconv.FormatUint(uint64(a.ASN), 10)}
+			largest = max(largest, a.Records)
+			digits := strconv.FormatUint(uint64(a.ASN), 10)
+			number, organisation, records = look.Cell{Text: digits, Sort: digits}, look.PlaceName(a.ASName), records.Of(a.Records, largest)
 		}
-		organisation := look.PlaceName(a.ASName)
-		if a.ASN == 0 {
-			organisation = notKnown
-		}
-		t.Rows = append(t.Rows, []look.Cell{
-			number, look.Text(organisation), look.Int(a.Records).Of(a.Records, all[0].Records), look.Int(a.UniqueSources),
-		})
+		t.Rows = append(t.Rows, []look.Cell{number, look.Text(organisation), records, look.Int(a.UniqueSources)})
 	}
 	return t
 }

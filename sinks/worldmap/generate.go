@@ -139,10 +139,54 @@ func (t *topology) rings(i int) [][]point {
 				}
 				ring = append(ring, points...)
 			}
-			rings = append(rings, ring)
+			rings = append(rings, cut(ring)...)
 		}
 	}
 	return rings
+}
+
+// cut cuts a ring where it crosses the meridian of 180 degrees, the edge of the
+// drawing: Russia and Fiji lie on both sides of it.
+func cut(ring []point) [][]point {
+	// On one side first, going on beyond 180.
+	whole := slices.Clone(ring[:len(ring)-1]) // without the first point, which comes last again
+	for i := 1; i < len(whole); i++ {
+		for whole[i].lon-whole[i-1].lon > 180 {
+			whole[i].lon -= 360
+		}
+		for whole[i].lon-whole[i-1].lon < -180 {
+			whole[i].lon += 360
+		}
+	}
+	var rings [][]point
+	for _, turn := range []float64{-360, 0, 360} {
+		part := make([]point, len(whole))
+		for i, p := range whole {
+			part[i] = point{p.lon + turn, p.lat}
+		}
+		part = clip(clip(part, -180, 1), 180, -1)
+		if len(part) > 0 {
+			rings = append(rings, append(part, part[0]))
+		}
+	}
+	return rings
+}
+
+// clip keeps the part of a ring on one side of a meridian: east of it (side 1) or
+// west (side -1). The algorithm is that of Sutherland and Hodgman (1974).
+func clip(ring []point, meridian, side float64) []point {
+	var kept []point
+	for i, p := range ring {
+		last := ring[(i+len(ring)-1)%len(ring)]
+		if in, was := side*(p.lon-meridian) >= 0, side*(last.lon-meridian) >= 0; in != was {
+			part := (meridian - last.lon) / (p.lon - last.lon)
+			kept = append(kept, point{meridian, last.lat + part*(p.lat-last.lat)})
+		}
+		if side*(p.lon-meridian) >= 0 {
+			kept = append(kept, p)
+		}
+	}
+	return kept
 }
 
 // arc decodes one arc; ^n is n backwards.

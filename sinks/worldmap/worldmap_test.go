@@ -33,6 +33,7 @@ func TestCountries(t *testing.T) {
 			var x, y int
 			_, _ = fmt.Sscan(r[1]+" "+r[2], &x, &y) // the expression has matched digits
 			inside(x, y)
+			least, most := x, x
 			steps := number.FindAllString(r[3], -1)
 			if len(steps)%2 != 0 || len(steps) < 4 {
 				t.Fatalf("%s: a ring of %d numbers", c.Name, len(steps))
@@ -42,6 +43,10 @@ func TestCountries(t *testing.T) {
 				_, _ = fmt.Sscan(steps[i]+" "+steps[i+1], &dx, &dy)
 				x, y = x+dx, y+dy
 				inside(x, y)
+				least, most = min(least, x), max(most, x)
+			}
+			if most-least > Width/2 {
+				t.Errorf("%s reaches around the world, from %d to %d: a ring that is not cut at 180 degrees", c.Name, least, most)
 			}
 		}
 	}
