@@ -124,7 +124,7 @@ func recordsOf(t *Table) func(row int) uint64 {
 func (c *Contacts) weight(row int) uint64 {
 	const most = 1<<48 - 1
 	records := uint64(min(c.table.Values(row)[contactRecords], most))
-	n := uint64(len(c.targets[row].kept))
+	n := uint64(c.targets[row].held())
 	if !c.targets[row].AllExact() {
 		n = exactTargets + 1
 	}
