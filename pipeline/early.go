@@ -61,14 +61,9 @@ func (p *Pipeline) openPanes(open *aggregate.Open, starts []int64) *detect.Open 
 	}
 	d.Contacts = func(yield func(detect.OpenContact) bool) {
 		for c := range open.Contacts(earlyTargets) {
-			whose := uint8(0)
-			if p.enricher.Internal(c.Source) {
-				whose |= sourceInternal
+			shown := detect.OpenContact{
+				Contact: contactOf(&c.Contact, p.enricher.Internal(c.Source), p.enricher.Allowed(c.Source)), Panes: c.Panes,
 			}
-			if p.enricher.Allowed(c.Source) {
-				whose |= sourceAllowed
-			}
-			shown := detect.OpenContact{Contact: contactOf(&c.Contact, whose), Panes: c.Panes}
 			shown.Targets = nil
 			if !yield(shown) {
 				return

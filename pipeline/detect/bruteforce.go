@@ -94,10 +94,11 @@ func (r *BruteForce) Detect(pane *Pane) []Finding {
 		}
 		enough := l.Connections >= int64(r.cfg.MinConnections) && float64(l.Bytes) >= float64(l.Connections)*float64(r.cfg.MinBytes)
 		usual, again := r.usual(l, pane.Start, enough)
-		source := ledgerKey(printable(orDash(l.Account)), printable(orDash(l.VPC)), l.Source.String())
-		switch {
-		case !enough:
-		case r.ledger.open(source) || !usual && (again || l.Connections >= 2*int64(r.cfg.MinConnections)):
+		if !enough {
+			continue
+		}
+		if !usual && (again || l.Connections >= 2*int64(r.cfg.MinConnections)) ||
+			r.ledger.open(ledgerKey(printable(orDash(l.Account)), printable(orDash(l.VPC)), l.Source.String())) {
 			r.found = r.ledger.strike(r.found, r.finding(l, pane))
 		}
 	}

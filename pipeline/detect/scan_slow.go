@@ -110,12 +110,8 @@ func (r *ScanSlow) Version() string {
 func (r *ScanSlow) Detect(pane *Pane) []Finding {
 	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	r.expire(pane.Start)
-	if pane.Contacts != nil {
-		for c := range pane.From(true) {
-			if !c.Allowed && c.Targets != nil {
-				r.take(&c, pane)
-			}
-		}
+	for c := range pane.Where(func(g *Glimpse) bool { return g.Internal && !g.Allowed }) {
+		r.take(&c, pane)
 	}
 	r.evict()
 	var fresh []addrKey

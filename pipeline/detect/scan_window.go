@@ -58,16 +58,21 @@ type bucket struct {
 	visits []*visit
 }
 
-// take counts a contact's outcomes, and keeps it when they can matter.
+// wants counts a contact's outcomes, and reports whether they can matter.
+func (s *Scan) wants(g *Glimpse) bool {
+	if g.Internal != s.rule.internal || g.Allowed {
+		return false
+	}
+	s.outcomes.Failed += int64(g.Failed)
+	s.outcomes.Answered += int64(g.Answered)
+	s.outcomes.Unknown += int64(g.Unknown)
+	return !s.slight(g) || s.sieve.passes(g.Source) && s.sources[g.key()] != nil
+}
+
+// take keeps what a source did in a pane, unless there are too many.
 func (s *Scan) take(c *Contact, start int64) {
 	o := c.Targets.Tally()
-	s.outcomes.Failed += int64(o.Failed)
-	s.outcomes.Answered += int64(o.Answered)
-	s.outcomes.Unknown += int64(o.Unknown)
 	key := c.key()
-	if s.slight(&o) && (len(s.sources) == 0 || s.sources[key] == nil) {
-		return
-	}
 	if s.refuses(&o) && s.sources[key] == nil {
 		s.evicted++
 		s.outcomes.Failed += int64(o.Pending) // as of those that are evicted while they wait
@@ -91,8 +96,8 @@ func (s *Scan) take(c *Contact, start int64) {
 // slight reports whether a visit says next to nothing about a source of which
 // nothing else is known. Targets that wait for an answer, or of which a sweep
 // can be made, are never slight.
-func (s *Scan) slight(o *aggregate.Outcomes) bool {
-	return o.Failed+o.Answered < s.least && o.Pending == 0 && (s.rule.sweep == 0 || o.Unknown == 0)
+func (s *Scan) slight(g *Glimpse) bool {
+	return int(g.Failed+g.Answered) < s.least && g.Pending == 0 && (s.rule.sweep == 0 || g.Unknown == 0)
 }
 
 // slightShare sets least, the number of outcomes below which a visit is slight:
