@@ -180,10 +180,7 @@ func (r *ScanSlow) take(c *Contact, pane *Pane) {
 	s.changed = true
 	s.records += c.Records
 	s.last = max(s.last, c.Last)
-	s.about = about{region: c.Region, iface: c.Interface, instance: c.Instance}
-	if c.Samples != nil {
-		s.about.samples = c.Samples.Samples()
-	}
+	s.about = c.about()
 }
 
 // settle ends the waiting of targets whose SYN was seen before the pane that

@@ -52,6 +52,15 @@ func (v *visit) tell(a about) {
 	}
 }
 
+// about writes out what is known of a contact beside its targets.
+func (c *Contact) about() about {
+	told := about{region: c.Region, iface: c.Interface, instance: c.Instance}
+	if c.Samples != nil {
+		told.samples = c.Samples.Samples()
+	}
+	return told
+}
+
 // bucket holds the visits of one pane, by ascending key once all are there.
 type bucket struct {
 	start  int64
@@ -83,11 +92,7 @@ func (s *Scan) take(c *Contact, start int64) {
 		first: c.First, last: c.Last, records: c.Records,
 		waiting: true,
 	}
-	told := about{region: c.Region, iface: c.Interface, instance: c.Instance}
-	if c.Samples != nil {
-		told.samples = c.Samples.Samples()
-	}
-	v.tell(told)
+	v.tell(c.about())
 	v.targets.Merge(c.Targets)
 	v.weigh(&o)
 	s.add(key, v)
