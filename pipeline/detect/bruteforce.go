@@ -202,17 +202,12 @@ const habitEntry = 'h'
 // Changes puts the incidents and habits that changed.
 func (r *BruteForce) Changes(put func(key, value []byte)) {
 	r.ledger.changes(put)
-	for _, key := range slices.Sorted(maps.Keys(r.stored)) {
-		if r.habits[key] == nil {
-			put(append([]byte{habitEntry}, key...), nil)
-			delete(r.stored, key)
-		}
+	for _, key := range sortedKeys(r.stored, func(key string, _ bool) bool { return r.habits[key] == nil }) {
+		put(append([]byte{habitEntry}, key...), nil)
+		delete(r.stored, key)
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.habits)) {
+	for _, key := range sortedKeys(r.habits, func(_ string, h *habit) bool { return h.changed }) {
 		h := r.habits[key]
-		if !h.changed {
-			continue
-		}
 		var e encoder
 		e.fixed(h.last)
 		e.bool(h.enough)
