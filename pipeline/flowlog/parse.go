@@ -38,10 +38,7 @@ func (l *Layout) Parse(line []byte, r *Record) Reason {
 	at := 0
 	for i := range l.columns {
 		c := &l.columns[i]
-		for at < len(line) && isBlank(line[at]) {
-			at++
-		}
-		if at == len(line) {
+		if at = afterBlanks(line, at); at == len(line) {
 			return ReasonFields
 		}
 		if line[at] == '-' && endsAt(line, at+1) {
@@ -50,58 +47,36 @@ func (l *Layout) Parse(line []byte, r *Record) Reason {
 			at++
 			continue
 		}
-		from, end := at, at
+		var end int
+		var bad Reason
 		switch c.kind {
 		case Text:
-			end = tokenEnd(line, from)
+			end = tokenEnd(line, at)
 		case skipped:
-			at = tokenEnd(line, from)
+			at = tokenEnd(line, at)
 			continue // no field has its span
 		case Int, Port, Octet, Time:
 			var v int64
-			v, end = number(line, from)
-			if end == from || !endsAt(line, end) {
-				return l.blame(line, ReasonNumber)
-			}
-			if uint64(v) > c.most {
-				if c.kind != Time {
-					return l.blame(line, ReasonNumber)
-				}
-				if v = milliseconds(v); v < 0 {
-					return l.blame(line, ReasonTime)
-				}
+			if v, end = number(line, at); end == at || !endsAt(line, end) || uint64(v) > c.most {
+				v, bad = unusual(c, v, line, at, end)
 			}
 			r.ints[c.field] = v
 		case Addr:
-			if s := r.spans[c.twin]; same(line, s, from) {
-				r.addrs[addrSlot(c.field)], end = r.addrs[addrSlot(c.twin)], from+int(s.to-s.from)
-				break
-			}
-			a, stop, ok := address(line, from)
-			if !ok {
-				return l.blame(line, ReasonAddress)
-			}
-			r.addrs[addrSlot(c.field)], end = a, stop
+			end, bad = r.setAddr(c, line, at)
 		default:
-			end = tokenEnd(line, from)
-			v, bad := word(c.kind, line[from:end])
-			if bad != ReasonNone {
-				return l.blame(line, bad)
-			}
-			r.ints[c.field] = v
+			end = tokenEnd(line, at)
+			r.ints[c.field], bad = word(c.kind, line[at:end])
 		}
-		r.spans[c.field] = span{uint32(from), uint32(end)}
+		if bad != ReasonNone {
+			return l.blame(line, bad)
+		}
+		r.spans[c.field] = span{uint32(at), uint32(end)}
 		at = end
 	}
-	const start, end = 1 << Start, 1 << End // both lie in present[0]
-	if l.timed && present[0]&(start|end) == start|end {
-		if window := r.ints[End] - r.ints[Start]; window < 0 || window > maxWindow {
-			return ReasonTime
-		}
+	if !l.lasts(r, &present) {
+		return ReasonTime
 	}
-	for at < len(line) && isBlank(line[at]) {
-		at++
-	}
+	at = afterBlanks(line, at)
 	r.extra = at < len(line)
 	r.transitGateway = l.transitGateway
 	r.present = present
@@ -115,6 +90,51 @@ func (l *Layout) blame(line []byte, bad Reason) Reason {
 		return ReasonFields
 	}
 	return bad
+}
+
+// lasts reports whether a record's end, if it has both times, is no earlier than
+// its start, and no later than can be.
+func (l *Layout) lasts(r *Record, present *[2]uint64) bool {
+	const both = 1<<Start | 1<<End // in present[0]
+	if !l.timed || present[0]&both != both {
+		return true
+	}
+	window := r.ints[End] - r.ints[Start]
+	return window >= 0 && window <= maxWindow
+}
+
+// afterBlanks returns the first place from at on that is no blank.
+func afterBlanks(line []byte, at int) int {
+	for at < len(line) && isBlank(line[at]) {
+		at++
+	}
+	return at
+}
+
+// unusual decides on digits that end within a value, or come to more than the
+// greatest value of the column: a time in milliseconds is one in seconds.
+func unusual(c *step, v int64, line []byte, from, end int) (int64, Reason) {
+	switch {
+	case end == from || !endsAt(line, end) || c.kind != Time:
+		return 0, ReasonNumber
+	case milliseconds(v) < 0:
+		return 0, ReasonTime
+	}
+	return milliseconds(v), ReasonNone
+}
+
+// setAddr reads the address that begins at from and returns where it ends.
+func (r *Record) setAddr(c *step, line []byte, from int) (end int, bad Reason) {
+	if s := r.spans[c.twin]; same(line, s, from) {
+		r.addrs[addrSlot(c.field)] = r.addrs[addrSlot(c.twin)]
+		return from + int(s.to-s.from), ReasonNone
+	}
+	a, end, ok := address(line, from)
+	if !ok {
+		return from, ReasonAddress
+	}
+	r.addrs[addrSlot(c.field)] = a
+	return end, ReasonNone
 }
 
 // same reports whether the token of a span stands again at from.
