@@ -51,19 +51,9 @@ type Contact struct {
 	Samples      *Samples // nil when nothing was kept
 }
 
-// All yields the initiators in no particular order. A contact is valid during
-// the call.
-func (c *Contacts) All(yield func(*Contact) bool) {
-	r := contactReader{of: c}
-	for row := range c.table.Len() {
-		if !yield(r.read(row)) {
-			return
-		}
-	}
-}
-
-// Brief is All without Records, First, Last and Samples, which lie elsewhere in
-// memory: for a look at all the initiators of which few matter.
+// Brief yields all the initiators by ascending row, without Records, First, Last
+// and Samples, which lie elsewhere in memory: for a look at all of which few
+// matter. A contact is valid during the call.
 func (c *Contacts) Brief(yield func(*Contact) bool) {
 	r := contactReader{of: c}
 	for row := range c.table.Len() {
@@ -75,7 +65,7 @@ func (c *Contacts) Brief(yield func(*Contact) bool) {
 }
 
 // Rows yields the initiators whose rows are wanted, by ascending row: rows are
-// numbered as All yields them. A contact is valid during the call.
+// numbered as Brief yields them. A contact is valid during the call.
 func (c *Contacts) Rows(wanted func(row int) bool) iter.Seq2[int, *Contact] {
 	return func(yield func(int, *Contact) bool) {
 		r := contactReader{of: c}
