@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // holdBack is how far of event time a partition that can wait may be ahead of
@@ -31,6 +32,7 @@ type back struct {
 	// may wait for: the global watermark, a commit's success, a registration.
 	moved chan struct{}
 
+	places       *enrich.Places // nil: nothing is known
 	marks        *watermarks
 	awaited      map[string]bool    // sources that have not registered yet
 	open         *aggregate.Partial // committed parts of the panes that are not closed
@@ -61,7 +63,7 @@ type back struct {
 
 func newBack(p *Pipeline) *back {
 	b := &back{
-		p: p, moved: make(chan struct{}), marks: newWatermarks(), awaited: make(map[string]bool),
+		p: p, places: p.enricher.Places(), moved: make(chan struct{}), marks: newWatermarks(), awaited: make(map[string]bool),
 		open: aggregate.NewPartial(p.plan), pending: aggregate.NewPartial(p.plan),
 		counters: newCounters(), late: make(map[int64]int64), retired: make(map[Partition]Position), incidents: make(map[string]*detect.Finding), lastPane: aggregate.Never, urgent: make(chan struct{}, 1),
 	}
@@ -159,7 +161,7 @@ const sourcesKept = 4
 
 // evict lets sources go and returns how many.
 func (b *back) evict() int {
-	n := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher.Internal, b.open, b.pending)
+	n := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher, b.open, b.pending)
 	b.crowd = b.entries()
 	return n
 }
@@ -217,6 +219,7 @@ func (b *back) advance() {
 func (b *back) closePane(start int64) {
 	began := time.Now()
 	pane := b.takePane(start)
+	pane.Derive(b.places)
 	for i, g := range b.gauges {
 		if g != nil {
 			g.show(pane.View(i))

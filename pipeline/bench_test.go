@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/enrich/geotable"
 	"github.com/flowwatch/flowwatch/pipeline/envelope"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
@@ -36,18 +37,14 @@ func consoleLines(n int) [][]byte {
 // be folded without a source or a back half.
 func benchFront(tb testing.TB) *front {
 	tb.Helper()
-	var views []aggregate.View
-	for _, v := range aggregate.BuiltinViews() {
-		if _, ok := v.Unsupplied(false); ok {
-			views = append(views, v)
-		}
-	}
-	plan, err := aggregate.NewPlan(views, 300)
+	own := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	places := enrich.NewPlaces(enrich.PlacesConfig{Own: own, Table: geotable.Embedded()})
+	plan, err := aggregate.NewPlan(aggregate.BuiltinViews(), 300)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	p, err := New(tb.Context(), Config{}, Dependencies{
-		Clock: time.Now, Plan: plan, Enricher: enrich.New([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil),
+		Clock: time.Now, Plan: plan, Enricher: enrich.New(own, nil).With(places),
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -117,6 +114,21 @@ func BenchmarkFront(b *testing.B) {
 			}
 			b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
 		})
+	}
+}
+
+// BenchmarkDerive is what closing a pane does for the views by country and system:
+// one operation is a pane with 30,000 sources.
+func BenchmarkDerive(b *testing.B) {
+	f := benchFront(b)
+	all := payloads(consoleLines(100_000), 1000, false)
+	for i := range all {
+		f.payload(&all[i])
+	}
+	pane := f.folder.Partial.Pane(f.folder.Partial.Starts()[0])
+	b.ReportAllocs()
+	for b.Loop() {
+		pane.Derive(f.p.enricher.Places())
 	}
 }
 

@@ -90,7 +90,7 @@ func (p *Pipeline) save(ctx context.Context, d *checkpoint.Delta) error {
 			return err // interrupted: that is no failure of the store
 		}
 		p.metrics.commitFailed()
-		if errors.Is(err, checkpoint.ErrDamaged) || errors.Is(err, checkpoint.ErrClosed) {
+		if slices.ContainsFunc([]error{checkpoint.ErrDamaged, checkpoint.ErrClosed, checkpoint.ErrInUse}, func(last error) bool { return errors.Is(err, last) }) {
 			return err // no try can help
 		}
 		p.back.fail(err)

@@ -304,3 +304,28 @@ func within(t *testing.T, done <-chan error) error {
 		return nil
 	}
 }
+
+// takenStore is a store that another process has taken over.
+type takenStore struct{ checkpoint.Store }
+
+func (takenStore) Append(context.Context, *checkpoint.Delta) error {
+	return fmt.Errorf("append: %w by process 7 on host other", checkpoint.ErrInUse)
+}
+
+// No try can help when another process holds the store: the run ends and says
+// who does.
+func TestRunEndsWhenAnotherProcessTookTheStore(t *testing.T) {
+	p := newPipeline(t, takenStore{checkpoint.NewMemory()}, func(c *Config, _ *Dependencies) { c.CommitEvery = time.Millisecond })
+	part := newPart("k/a")
+	source := &funcSource{"k", func(ctx context.Context, h Host) error {
+		if err := h.Register(ctx, []Start{{ID: "k/a", Pull: true}}); err != nil {
+			return err
+		}
+		return h.Work(ctx, part)
+	}}
+	done := make(chan error, 1)
+	go func() { done <- p.Run(t.Context(), Input{Source: source, Lateness: 15 * time.Minute}) }()
+	if err := within(t, done); !errors.Is(err, checkpoint.ErrInUse) || !strings.Contains(err.Error(), "process 7 on host other") {
+		t.Errorf("the run ends with %v, want ErrInUse that names the holder", err)
+	}
+}

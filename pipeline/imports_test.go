@@ -30,6 +30,8 @@ const module = "github.com/flowwatch/flowwatch"
 // every folder in it. "*" stands for everything.
 var rooms = map[string][]string{
 	"cmd": {"*"},
+	// The template evaluated without AWS, for tests and tools.
+	"deploy": {},
 	"pipeline": {
 		"pipeline/flowlog", "pipeline/envelope", "pipeline/enrich", "pipeline/aggregate",
 		"pipeline/detect", "pipeline/checkpoint", "pipeline/exchange",
@@ -41,12 +43,14 @@ var rooms = map[string][]string{
 	"pipeline/checkpoint": {"pipeline/awsconfig"},
 	"pipeline/enrich":     {"pipeline/flowlog"},
 	"pipeline/aggregate":  {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
-	"pipeline/detect":     {"pipeline/aggregate", "pipeline/sketch"},
+	"pipeline/detect":     {"pipeline/aggregate", "pipeline/enrich", "pipeline/sketch"},
 	"pipeline/exchange":   {"pipeline/aggregate", "pipeline/checkpoint"},
 	"pipeline/simulate":   {"pipeline/flowlog", "pipeline/envelope"},
 	"pipeline/evaluate":   {"pipeline/detect", "pipeline/simulate"},
 	"pipeline/summary":    {"pipeline/flowlog", "pipeline/enrich", "pipeline/sketch"},
-	"pipeline/source/":    {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
+	// For tests alone, of whatever room.
+	"pipeline/hostiletest": {},
+	"pipeline/source/":     {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
 	// An object is cut into payloads as a file is.
 	"pipeline/source/s3":            {"pipeline", "pipeline/awsconfig", "pipeline/envelope", "pipeline/flowlog", "pipeline/source/delivered", "pipeline/source/file", "pipeline/source/sharedmetrics", "pipeline/source/sourcetest"},
 	"pipeline/source/delivered":     {"pipeline"},

@@ -1,9 +1,9 @@
 package pipeline
 
 import (
-	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -89,8 +89,29 @@ func (t *totals) publish() []Series {
 		values = append(values, s.values...)
 		all = append(all, Series{Labels: s.labels, Values: values[at:len(values):len(values)]})
 	}
-	slices.SortFunc(all, func(a, b Series) int { return slices.CompareFunc(a.Labels, b.Labels, cmp.Compare[string]) })
+	order := byLabelName(&t.view)
+	slices.SortFunc(all, func(a, b Series) int {
+		for _, i := range order {
+			if c := strings.Compare(a.Labels[i], b.Labels[i]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
 	return distinct(all)
+}
+
+// byLabelName is the order of a view's labels by their names. Series that are
+// sorted by it are in the order of a scrape, which else would sort them: of
+// 100,000 that takes longer than to collect them.
+func byLabelName(v *aggregate.View) []int {
+	names := v.Labels()
+	order := make([]int, len(names))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(names[a], names[b]) })
+	return order
 }
 
 // distinct adds up neighbours with equal labels: a key may well be called

@@ -105,6 +105,9 @@ func (b *back) raise(f detect.Finding) {
 		b.counters.Suppressed[f.Rule]++
 		return
 	}
+	if b.places != nil {
+		out.Locate(b.places.Lookup)
+	}
 	b.counters.finding(&out)
 	b.raised = append(b.raised, out)
 }

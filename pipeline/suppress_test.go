@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"maps"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // restarted returns a suppressor that has only what the other committed.
@@ -124,5 +126,32 @@ func TestRaise(t *testing.T) {
 	}
 	if len(b.raised) != 2 || b.counters.Suppressed["spike"] != 1 || b.counters.Findings["spike"]["high"] != 1 {
 		t.Errorf("raised %d, suppressed %v, findings %v", len(b.raised), b.counters.Suppressed, b.counters.Findings)
+	}
+}
+
+// A finding says where its source belongs, also after suppression was asked, and
+// its identity does not depend on that.
+func TestRaisedFindingsAreLocated(t *testing.T) {
+	raised := func(known ...enrich.Listed) detect.Finding {
+		b := &back{
+			places:   enrich.NewPlaces(enrich.PlacesConfig{Lists: known}),
+			counters: newCounters(), incidents: map[string]*detect.Finding{}, suppressor: newSuppressor(nil),
+		}
+		b.raise(detect.Finding{
+			Rule: "scan.external", UID: "a", Seq: 1, Key: "9.9.9.9", Activity: detect.Create, Message: "a scan",
+			Scan: &detect.ScanEvidence{Source: netip.MustParseAddr("9.9.9.9")},
+		})
+		return b.raised[0]
+	}
+	nowhere := raised()
+	somewhere := raised(enrich.Listed{Kind: enrich.Scanner, Name: "Scanners", Prefixes: []netip.Prefix{netip.MustParsePrefix("9.9.9.0/24")}})
+	if nowhere.Scan.Place != nil || nowhere.Message != "a scan" {
+		t.Errorf("nothing is known, and yet %+v and %q", nowhere.Scan.Place, nowhere.Message)
+	}
+	if p := somewhere.Scan.Place; p == nil || p.Kind != enrich.Scanner || somewhere.Message != "a scan; the source is in the list Scanners (scanner)" {
+		t.Errorf("%+v and %q", p, somewhere.Message)
+	}
+	if somewhere.UID != nowhere.UID || somewhere.DedupKey() != nowhere.DedupKey() {
+		t.Errorf("its identity changed: %s, %s", somewhere.UID, nowhere.UID)
 	}
 }

@@ -66,6 +66,14 @@ func TestKeysBeyondTheLimitCountIntoOther(t *testing.T) {
 	}
 }
 
+// A scrape sorts series by the names of their labels.
+func TestSeriesAreInTheOrderOfAScrape(t *testing.T) {
+	v := aggregate.View{By: []string{"account-id", "vpc-id", "interface-id"}}
+	if diff := cmp.Diff([]int{0, 2, 1}, byLabelName(&v)); diff != "" {
+		t.Errorf("account, interface, VPC (-want +got):\n%s", diff)
+	}
+}
+
 func TestQuietKeysExpireAndReturnFromZero(t *testing.T) {
 	plan := portPlan(t)
 	totals := newTotals(plan, 0, plan.Views()[0])

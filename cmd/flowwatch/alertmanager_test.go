@@ -44,7 +44,7 @@ func TestOpenIncidentIsRepeatedAfterARestart(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.Sources = []SourceConfig{{File: &FileConfig{Paths: []string{path}}}}
 	cfg.Sinks = []SinkConfig{{Alertmanager: &alertmanager.Config{URL: []string{server.URL}, Timeout: 10 * time.Second}, Name: "alertmanager", MinSeverity: "low"}}
-	cfg.Checkpoint.File = checkpoint.FileConfig{Dir: filepath.Join(dir, "state")}
+	cfg.Checkpoint.File = &checkpoint.FileConfig{Dir: filepath.Join(dir, "state")}
 	w := newWorld(nil)
 
 	first, err := assemble(t.Context(), &w.env, &cfg)

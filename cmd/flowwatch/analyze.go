@@ -8,22 +8,32 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 	"github.com/flowwatch/flowwatch/pipeline/summary"
 	"github.com/flowwatch/flowwatch/sinks/stdout"
 )
 
 type analyzeCmd struct {
-	Paths    []string       `arg:"" name:"path" help:"Files, folders, globs, or - for standard input: plain, gzip or zstd."`
+	Paths    []string       `arg:"" name:"path" help:"Files, folders, globs, - for standard input, or s3://bucket/prefix: plain, gzip, zstd or Parquet."`
+	Since    string         `help:"Of S3, only objects that may hold records from this time on: RFC 3339, or a date in UTC."`
+	Until    string         `help:"Of S3, only objects that may hold records from before this time."`
+	Region   string         `help:"AWS region of the bucket; by default that of the environment or profile."`
+	Endpoint string         `help:"A local server in place of S3."`
 	Output   string         `help:"table or json." enum:"table,json" default:"table"`
 	Format   []string       `help:"Field list of lines without a header, such as 'account-id action bytes ...'. Repeatable." sep:"none"`
 	Top      int            `help:"Length of the top lists." default:"10"`
 	Lateness time.Duration  `help:"How far behind the newest record of its file a record may come." default:"1h"`
 	Internal []netip.Prefix `help:"Own networks, as CIDR. Repeatable; by default the private ranges."`
+	Database []string       `help:"An mmdb file for countries, cities and autonomous systems, before what is built in. Repeatable." sep:"none" placeholder:"FILE"`
+	List     []string       `help:"Networks of a kind (scanner, tor, vpn or hosting), as files or folders of MISP warning lists. Repeatable." sep:"none" placeholder:"KIND=PATH"`
 	FailOn   string         `help:"Exit with code 3 when there is a finding of this severity or above." enum:",info,low,medium,high,critical" default:""`
 }
 
@@ -35,6 +45,9 @@ func (c *analyzeCmd) Validate() error {
 	case c.Lateness < 0:
 		return fmt.Errorf("--lateness: %s is negative; accepted: 0s or more", c.Lateness)
 	}
+	if _, err := c.backfill(); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -45,7 +58,11 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
-	source, err := file.Open(file.Config{Paths: c.Paths, Stdin: e.Stdin, Lateness: c.Lateness, Probe: probe(formats, e.Now)})
+	paths, objects, err := c.inputs(ctx)
+	if err != nil {
+		return err
+	}
+	source, err := file.Open(file.Config{Paths: paths, Objects: objects, Stdin: e.Stdin, Lateness: c.Lateness, Probe: probe(formats, e.Now)})
 	if err != nil {
 		return usageError{err}
 	}
@@ -57,8 +74,16 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if len(c.Internal) > 0 {
 		cfg.Networks.Internal = c.Internal
 	}
+	known, err := c.enrichment()
+	if err != nil {
+		return usageError{err}
+	}
+	places, _, err := openPlaces(known, cfg.Networks.Internal, e.Log.WithOptions(zap.IncreaseLevel(zap.WarnLevel)))
+	if err != nil {
+		return usageError{err}
+	}
 	p, err := bare(ctx, e, &cfg, bareOptions{
-		Internal: cfg.Networks.Internal, Allow: cfg.Networks.Allow,
+		Internal: cfg.Networks.Internal, Allow: cfg.Networks.Allow, Places: places,
 		Outlets: []pipeline.Outlet{found}, Clock: e.Now, Observe: totals.observe,
 	})
 	if err != nil {
@@ -73,7 +98,7 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	if err := cmp.Or(totals.misfit(), err); err != nil {
 		return err
 	}
-	if err := c.write(e, totals.all(), found.sorted()); err != nil {
+	if err := c.write(e, totals.all(), places, found.sorted()); err != nil {
 		return err
 	}
 	var problems []error
@@ -86,8 +111,25 @@ func (c *analyzeCmd) Run(ctx context.Context, e *env) error {
 	return c.failOn(found.sorted())
 }
 
-func (c *analyzeCmd) write(e *env, total *summary.Summary, findings []detect.Finding) error {
+// enrichment is what the flags say of places, as the configuration file would.
+func (c *analyzeCmd) enrichment() (*EnrichConfig, error) {
+	cfg := &EnrichConfig{Databases: c.Database}
+	for _, list := range c.List {
+		kind, path, _ := strings.Cut(list, "=")
+		paths := cfg.Lists.of(enrich.Kind(kind))
+		if paths == nil || path == "" {
+			return nil, fmt.Errorf("--list: %q names no kind and path; accepted: scanner=, tor=, vpn= or hosting= with a file or folder", list)
+		}
+		*paths = append(*paths, path)
+	}
+	return cfg, nil
+}
+
+func (c *analyzeCmd) write(e *env, total *summary.Summary, places *enrich.Places, findings []detect.Finding) error {
 	o := summary.Options{Top: c.Top}
+	if country, system := places.Tells(); country || system {
+		o.Locate = places.Lookup
+	}
 	var lines []string
 	for i := range findings {
 		object, err := encodeOCSF(&findings[i], e.Now())

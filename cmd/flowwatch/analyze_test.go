@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
 )
 
@@ -224,19 +225,8 @@ func TestAnalyzeNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// sharedData is a folder of public captures beside the checkout, which not
-// everybody has.
-func sharedData(t *testing.T, path ...string) string {
-	t.Helper()
-	folder := filepath.Join(append([]string{"..", "..", "..", "shared", "data"}, path...)...)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("the folder of public captures is not here: %v", err)
-	}
-	return folder
-}
-
 func TestPublicCaptures(t *testing.T) {
-	folder := sharedData(t, "labelled")
+	folder := hostiletest.MustPublished(t, "labelled")
 	f := func(file string, internalScans int) {
 		t.Helper()
 		got := analyze(t, filepath.Join(folder, file))
@@ -264,7 +254,7 @@ func TestPublicCaptures(t *testing.T) {
 }
 
 func TestRealScanNoiseIsNoAlert(t *testing.T) {
-	path := filepath.Join(sharedData(t, "vpc"), "console_export_198_real.csv")
+	path := filepath.Join(hostiletest.MustPublished(t, "vpc"), "console_export_198_real.csv")
 	got := analyze(t, "--internal", "12.0.0.0/16", path)
 	if got.Records.Total != 198 || got.Records.Malformed != 0 || got.Ingress.UniqueSources == 0 {
 		t.Errorf("records %+v, ingress %+v", got.Records, got.Ingress)

@@ -22,6 +22,7 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
+	"github.com/flowwatch/flowwatch/pipeline/enrich/mmdb"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
@@ -41,6 +42,8 @@ type service struct {
 	inputs   []pipeline.Input
 	outboxes []*sinks.Outbox
 	store    checkpoint.Store
+	places   *enrich.Places
+	watcher  *mmdb.Watcher // of the databases
 	closers  []func() error
 }
 
@@ -65,13 +68,16 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	if err != nil {
 		return s, err
 	}
-	store, err := checkpoint.OpenFile(cfg.Checkpoint.File.Dir)
+	store, err := cfg.Checkpoint.open(ctx, s.log)
 	if err != nil {
 		return s, err
 	}
 	s.store = store
 	s.closers = append(s.closers, store.Close)
-	plan, err := planOf(cfg, s.log)
+	if err := s.openPlaces(); err != nil {
+		return s, err
+	}
+	plan, err := planOf(cfg, s.places, s.log)
 	if err != nil {
 		return s, usageError{err}
 	}
@@ -85,7 +91,8 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 		Early: cfg.Detect.Early,
 	}, pipeline.Dependencies{
 		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
-		Enricher: enrich.New(cfg.Networks.Internal, allow), Detectors: detectors, Suppress: cfg.Suppress, Outlets: outlets, Store: store,
+		Enricher:  enrich.New(cfg.Networks.Internal, allow).With(s.places),
+		Detectors: detectors, Suppress: cfg.Suppress, Outlets: outlets, Store: store,
 	})
 	if err != nil {
 		return s, err
@@ -93,29 +100,36 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	return s, s.registry.Register(promsink.New(s.pipeline.Published, names))
 }
 
+// openPlaces reads what is known of addresses, and watches the files of it that
+// may change.
+func (s *service) openPlaces() error {
+	places, databases, err := openPlaces(&s.cfg.Enrich, s.cfg.Networks.Internal, s.log)
+	if err != nil {
+		return usageError{err}
+	}
+	s.places = places
+	s.watcher, err = mmdb.NewWatcher(databases, s.log, s.registry)
+	return err
+}
+
 // allowed returns the scanners that are the user's own, with those of the
 // allow lists.
 func allowed(cfg *NetworksConfig, log *zap.Logger) ([]netip.Prefix, error) {
-	if len(cfg.AllowLists) == 0 {
-		return cfg.Allow, nil
-	}
-	lists, err := enrich.ReadAllowLists(cfg.AllowLists)
+	lists, err := readLists(cfg.AllowLists, log)
 	if err != nil {
 		return nil, fmt.Errorf("networks.allow_lists: %w", err)
 	}
-	for _, why := range lists.Skipped {
-		log.Warn("allow list is skipped: " + why)
-	}
-	log.Info("allow lists are read", zap.Int("files", lists.Files), zap.Int("networks", len(lists.Prefixes)))
-	return slices.Concat(cfg.Allow, lists.Prefixes), nil
+	return slices.Concat(cfg.Allow, lists.Prefixes()), nil
 }
 
 // planOf compiles the views that are on; a view on a field that nothing
 // supplies is off, and the log says so.
-func planOf(cfg *Config, log *zap.Logger) (*aggregate.Plan, error) {
+func planOf(cfg *Config, places *enrich.Places, log *zap.Logger) (*aggregate.Plan, error) {
+	var supply aggregate.Supply
+	supply.Country, supply.ASN = places.Tells()
 	var views []aggregate.View
 	for _, v := range cfg.Views {
-		if field, ok := v.Unsupplied(false); !ok && !v.Off {
+		if field, ok := v.Unsupplied(supply); !ok && !v.Off {
 			log.Info("view is off: nothing supplies a field of it", zap.String("view", v.Name), zap.String("field", field))
 			continue
 		}
@@ -179,6 +193,7 @@ func (s *service) openSources(e *env) error {
 			source, err = file.Open(file.Config{
 				Name: fileSourceName(c.File.Paths), Paths: c.File.Paths, Stdin: e.Stdin,
 				Lateness: s.cfg.Windows.AllowedLateness, Probe: probe(formats, e.Now),
+				Follow: c.File.Follow, Log: s.log, Registerer: s.registry,
 			})
 		}
 		if err != nil {
@@ -259,6 +274,7 @@ func (s *service) run(ctx context.Context, listenOn string, ready func(addr stri
 		web := endpoints{Gatherer: s.registry, Health: s.pipeline.Health, Ready: s.pipeline.Ready, Log: s.log}
 		return web.Serve(serving, ln)
 	})
+	senders.Go(func() error { return s.watcher.Run(sending) })
 	for _, box := range s.outboxes {
 		senders.Go(func() error { return box.Run(sending) })
 	}

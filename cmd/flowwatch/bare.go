@@ -14,6 +14,7 @@ import (
 // bareOptions are what sets one bare pipeline apart from another.
 type bareOptions struct {
 	Internal, Allow []netip.Prefix
+	Places          *enrich.Places // may be nil
 	Outlets         []pipeline.Outlet
 	Watch           func(detect.Detector) detect.Detector // put around each rule, when given
 	Clock           func() time.Time
@@ -37,7 +38,7 @@ func bare(ctx context.Context, e *env, cfg *Config, o bareOptions) (*pipeline.Pi
 	return pipeline.New(ctx, pipeline.Config{
 		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources, Early: o.Early,
 	}, pipeline.Dependencies{
-		Log: e.Log, Clock: o.Clock, Plan: plan, Enricher: enrich.New(o.Internal, o.Allow),
+		Log: e.Log, Clock: o.Clock, Plan: plan, Enricher: enrich.New(o.Internal, o.Allow).With(o.Places),
 		Detectors: detectors, Outlets: o.Outlets, Observe: o.Observe,
 	})
 }

@@ -12,18 +12,37 @@ import (
 // configLimit is the size from which on a file is taken for something else.
 const configLimit = 4 << 20
 
-// loadConfig reads a configuration file; "-" is standard input. The error is a
-// usageError and holds every problem of the file, each with its line.
-func loadConfig(e *env, path string) (*Config, strictyaml.Secrets, error) {
-	text, err := readConfig(e, path)
+// configVariable holds a whole configuration, where no file can be had: in a
+// container.
+const configVariable = "FLOWWATCH_CONFIG"
+
+// configSource is where a configuration comes from: a file, else what
+// FLOWWATCH_CONFIG holds, with single values over it.
+type configSource struct {
+	File string   // "-" is standard input
+	Set  []string // each KEY=VALUE
+}
+
+// setFlag is a flag of every command that reads a configuration.
+type setFlag struct {
+	Set []string `placeholder:"KEY=VALUE" sep:"none" help:"Put a value over the configuration's, such as sources[0].kinesis.stream=flow-logs. Repeatable; the value is YAML."`
+}
+
+// isGiven reports whether there is any configuration.
+func (c configSource) isGiven(e *env) bool {
+	return c.File != "" || e.Getenv(configVariable) != "" || len(c.Set) > 0
+}
+
+// loadConfig reads a configuration. The error is a usageError and holds every
+// problem, each with its line in the file or the --set that it is of.
+func loadConfig(e *env, from configSource) (*Config, strictyaml.Secrets, error) {
+	name, text, err := from.read(e)
 	if err != nil {
 		return nil, strictyaml.Secrets{}, usageError{err}
 	}
 	cfg := defaultConfig()
-	if path == "-" {
-		path = "stdin"
-	}
-	secrets, err := strictyaml.Decode(path, text, &cfg, strictyaml.Options{LookupEnv: e.LookupEnv, NotYet: notYet})
+	cfg.Checkpoint = CheckpointConfig{Every: everyByKind}
+	secrets, err := strictyaml.Decode(name, text, &cfg, strictyaml.Options{LookupEnv: e.LookupEnv, NotYet: notYet, Set: from.Set})
 	if err != nil {
 		return nil, secrets, usageError{err}
 	}
@@ -31,28 +50,43 @@ func loadConfig(e *env, path string) (*Config, strictyaml.Secrets, error) {
 	return &cfg, secrets, nil
 }
 
-func readConfig(e *env, path string) ([]byte, error) {
-	in := e.Stdin
-	if path != "-" {
-		f, err := os.Open(path)
+// read returns the text of a configuration and what messages call its place.
+func (c configSource) read(e *env) (name string, text []byte, err error) {
+	variable := e.Getenv(configVariable)
+	switch {
+	case c.File == "-":
+		text, err = readConfig(e.Stdin, "stdin")
+		return "stdin", text, err
+	case c.File != "":
+		f, err := os.Open(c.File)
 		if err != nil {
-			return nil, fmt.Errorf("read the configuration: %w", err)
+			return "", nil, fmt.Errorf("read the configuration: %w", err)
 		}
 		defer f.Close()
-		in = f
+		text, err = readConfig(f, c.File)
+		return c.File, text, err
+	case variable != "":
+		return configVariable, []byte(variable), nil
+	case len(c.Set) > 0:
+		return "--set", []byte("{}"), nil
 	}
+	return "", nil, errors.New("there is no configuration; accepted: a file, its text in " + configVariable + ", or every value with --set")
+}
+
+func readConfig(in io.Reader, name string) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(in, configLimit+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	case len(text) > configLimit:
-		return nil, errors.New("read the configuration: " + path + " is larger than 4 MiB, so it is none")
+		return nil, errors.New("read the configuration: " + name + " is larger than 4 MiB, so it is none")
 	}
 	return text, nil
 }
 
 // complete fills in the defaults that depend on other keys.
 func (c *Config) complete() {
+	c.Checkpoint.complete()
 	for i := range c.Sinks {
 		c.Sinks[i].Name = c.Sinks[i].name()
 	}

@@ -120,14 +120,6 @@ func (c SourceConfig) queue() string {
 	return c.S3.QueueURL
 }
 
-// Validate judges how often committed state is written.
-func (c *CheckpointConfig) Validate() error {
-	if c.Every < 100*time.Millisecond || c.Every > 10*time.Minute {
-		return fmt.Errorf("every: %s is no interval between commits; accepted: 100ms to 10m", strictyaml.FormatDuration(c.Every))
-	}
-	return nil
-}
-
 // Validate judges the kind and the formats.
 func (c *SourceConfig) Validate() error {
 	errs := []error{oneKind(c.kinds(), "kinesis, firehose, s3, file")}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
@@ -12,16 +13,21 @@ type configCmd struct {
 }
 
 type configCheckCmd struct {
-	File string `arg:"" help:"The file; - is standard input."`
+	File string `arg:"" optional:"" help:"The file; - is standard input. By default the text in $$FLOWWATCH_CONFIG."`
+	setFlag
 }
 
 // Run says ok on Stdout, or returns the problems.
 func (c *configCheckCmd) Run(e *env) error {
-	cfg, _, err := loadConfig(e, c.File)
+	cfg, _, err := loadConfig(e, configSource{c.File, c.Set})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.Stdout, "%s: ok (%s, %s)\n", c.File, plural(len(cfg.Sources), "source"), plural(len(cfg.Sinks), "sink"))
+	name := cmp.Or(c.File, "--set")
+	if c.File == "" && e.Getenv(configVariable) != "" {
+		name = configVariable
+	}
+	_, err = fmt.Fprintf(e.Stdout, "%s: ok (%s, %s)\n", name, plural(len(cfg.Sources), "source"), plural(len(cfg.Sinks), "sink"))
 	return err
 }
 
@@ -33,7 +39,8 @@ func plural(n int, what string) string {
 }
 
 type configPrintCmd struct {
-	File string `arg:"" optional:"" help:"The file; - is standard input. Without one: a file to begin with."`
+	File string `arg:"" optional:"" help:"The file; - is standard input. By default the text in $$FLOWWATCH_CONFIG, and without any: a file to begin with."`
+	setFlag
 }
 
 const exampleNote = `# flowwatch's configuration with every default.
@@ -42,14 +49,15 @@ const exampleNote = `# flowwatch's configuration with every default.
 
 // Run prints YAML that config check accepts.
 func (c *configPrintCmd) Run(e *env) error {
-	if c.File == "" {
+	from := configSource{c.File, c.Set}
+	if !from.isGiven(e) {
 		cfg := exampleConfig()
 		if _, err := fmt.Fprint(e.Stdout, exampleNote); err != nil {
 			return err
 		}
 		return strictyaml.Encode(e.Stdout, &cfg, strictyaml.Secrets{})
 	}
-	cfg, secrets, err := loadConfig(e, c.File)
+	cfg, secrets, err := loadConfig(e, from)
 	if err != nil {
 		return err
 	}

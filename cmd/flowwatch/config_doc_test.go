@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the generated parts of docs")
 type keyText struct{ accepts, does string }
 
 const (
-	fieldNames = "flow-log fields, `direction`, `source`, `target`, `country`, `asn`, `service`"
+	fieldNames = "flow-log fields, `direction`, `source`, `target`, `country`, `asn`, `as-name`, `service`"
 	oneToMany  = "1 to 1000000"
 )
 
@@ -47,20 +47,20 @@ var keyTexts = map[string]keyText{
 	"sources[].s3.queue_url":              {"an http or https URL, each once", "the SQS queue that announces objects"},
 	"sources[].s3.region":                 {"a region like eu-central-1", "by default that of the AWS environment or profile"},
 	"sources[].s3.endpoint":               {"an http or https URL", "a local server of SQS and S3 in place of AWS"},
-	"sources[].file.paths":                {"files, folders, globs; `-` is standard input", "what is read, each file to its end"},
-	"sources[].file.follow":               {"false", "reading on when a file grows is not available in this version"},
+	"sources[].file.paths":                {"files, folders, globs; `-` is standard input", "what is read"},
+	"sources[].file.follow":               {"", "reading goes on when a file grows or is rotated, and takes up new files of the paths, which need not exist yet. Without it each file is read to its end, once"},
 	"sources[].format":                    {"field lists, or one", "the fields of lines without a header, in order, separated by blanks or commas; version 2's default is always known. Of several, the first that fits a line reads it. `${name}` is AWS's way to write a field here, and no environment variable"},
 	"networks.internal":                   {"", "addresses that are your own: they decide the direction where the record does not say, and which scan rule a source is under"},
 	"networks.allow":                      {"", "scanners that are yours: no finding of a scan rule or of `bruteforce` is about them"},
 	"networks.allow_lists":                {"files, and folders with *.json and *.txt files", "more of these: MISP warning lists of type `cidr`, or text with a network a line. Read at the start; warning lists of other types are skipped, which the log tells"},
 	"windows.pane":                        {"at least 1m, and a whole part of an hour", "how long a window of event time is"},
 	"windows.allowed_lateness":            {"0s or more", "how far behind the newest record of its partition one may come and still count in its pane"},
-	"windows.idle_after":                  {"more than 0s", "how long a shard is empty before event time goes on without it; a Firehose endpoint or a queue counts as empty after 15 minutes without data"},
+	"windows.idle_after":                  {"more than 0s", "how long a shard is empty before event time goes on without it; a Firehose endpoint, a queue or a followed file counts as empty after 15 minutes without data"},
 	"views":                               {"a list of views, `[]` for none", "the aggregations; by default those below. A list replaces them all"},
 	"views[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `view` of flowwatch's own metrics"},
 	"views[].metric":                      {"lower-case letters, digits and `_`, a letter first", "the series are flowwatch_*metric*_*measure*, with `_total` behind where they are counters"},
 	"views[].where":                       {fieldNames + ": each with a value or a list", "keeps the records that have one of the values in every field. Addresses may be networks; `-` is null; `direction` is ingress, egress or unknown"},
-	"views[].by":                          {fieldNames, "the labels. A view on `country`, `asn` or `service` is off while nothing supplies these; the log says so"},
+	"views[].by":                          {fieldNames, "the labels. `country`, `asn`, `as-name` and `service` are of the end that is not yours: the target of egress, else the source. A view on one of them that nothing supplies is off; the log says so"},
 	"views[].measure":                     {"`flows`, `bytes`, `packets`, `accepted_flows`, `rejected_flows`, `syn_only_flows`, `unique_sources`, numeric flow-log fields", "what is summed; `unique_sources` is a gauge of the last closed pane"},
 	"views[].limit":                       {"at least 1; this or `top`", "counters of so many keys; what is beyond is counted under `other`"},
 	"views[].top":                         {"at least 1; this or `limit`", "gauges of the last closed pane for the so many largest keys"},
@@ -105,7 +105,12 @@ var keyTexts = map[string]keyText{
 	"suppress[].account":                  {"an account id", "in this account. At least one of `rule`, `source` and `account` is needed"},
 	"suppress[].until":                    {"a date, which ends it at 00:00 UTC of that day, or an RFC 3339 time", "up to this event time"},
 	"suppress[].reason":                   {"a few words", "why; it stands in the closing event"},
-	"enrich":                              {"`{}`", "nothing in this version"},
+	"enrich.databases":                    {"mmdb files, each once", "countries, cities and autonomous systems, before what is built in; of several, what an earlier one tells. Read again when a file changes"},
+	"enrich.lists.scanner":                {"files, and folders with *.json and *.txt files", "networks of known scanners, as `networks.allow_lists` has them. Findings about them stay"},
+	"enrich.lists.tor":                    {"the same", "exits of the Tor network"},
+	"enrich.lists.vpn":                    {"the same", "VPN services"},
+	"enrich.lists.hosting":                {"the same", "clouds and data centres"},
+	"enrich.aws_ranges":                   {"a copy of AWS's ip-ranges.json", "the field `service` where the flow log has no pkt-src-aws-service. Read at the start"},
 	"sinks":                               {"each with one of `stdout`, `file`, `webhook`, `alertmanager`, `sns`, `eventbridge` and `slack`; `[]` for none", "where findings go, by default to standard output"},
 	"sinks[].stdout":                      {"`{}`", "lines to read on a terminal, else one OCSF object a line"},
 	"sinks[].file.path":                   {"a file in a folder that exists; each once", "one OCSF object a line is appended"},
@@ -130,8 +135,12 @@ var keyTexts = map[string]keyText{
 	"sinks[].name":                        {"lower-case letters, digits, `_` and `-`, a letter first; unique", "label `sink`; by default the kind"},
 	"sinks[].min_severity":                {"", "findings below it are not sent here"},
 	"sinks[].rules":                       {"a list of rules: `spike`, `scan.internal`, `scan.external`, `scan.slow`, `scan.distributed`, `scan.success`, `bruteforce`, `ceiling`, each once", "findings of other rules are not sent here; by default all are"},
-	"checkpoint.file.dir":                 {"a folder, made when missing; of one process alone", "committed state: positions, open panes, baselines, incidents"},
-	"checkpoint.every":                    {"100ms to 10m", "how long between two commits; one is made sooner when a finding waits"},
+	"checkpoint.file.dir":                 {"a folder, made when missing; of one process alone", "committed state: positions, open panes, baselines, incidents. It is kept here, unless there is an `s3`"},
+	"checkpoint.s3.bucket":                {"the name of a bucket", "the state in S3, for where no disk stays; see operations.md"},
+	"checkpoint.s3.prefix":                {"a path without slashes at its ends; of one process alone", "what the keys of its objects begin with"},
+	"checkpoint.s3.region":                {"a region like eu-central-1", "by default that of the AWS environment or profile"},
+	"checkpoint.s3.endpoint":              {"an http or https URL", "another server of S3's protocol in place of AWS; it must honour If-Match and If-None-Match"},
+	"checkpoint.every":                    {"100ms to 10m", "how long between two commits; one is made sooner when a finding waits. By default `1m` with `s3`, where requests are paid for"},
 	"exchange":                            {"`{}`", "nothing in this version"},
 	"limits.memory":                       {"at least 64MiB", "memory that the Go runtime tries to stay below"},
 	"limits.sources":                      {"at least 65536", "external sources held over slices and open panes"},
@@ -214,8 +223,8 @@ func docAccepts(v reflect.Value, tag string) string {
 
 // unset are the keys whose default stands elsewhere or is none by nature.
 var unset = map[string]string{
-	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required", "sources[].s3.region": "environment", "sources[].s3.endpoint": "AWS", "sources[].firehose.tls.cert": "none", "sources[].firehose.tls.key": "none",
-	"networks.allow_lists": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
+	"sources": "required", "sources[].kinesis.stream": "required", "sources[].file.paths": "required", "sources[].firehose.access_key": "required", "sources[].s3.queue_url": "required", "sources[].s3.region": "environment", "sources[].s3.endpoint": "AWS", "checkpoint.s3.bucket": "required", "checkpoint.s3.region": "environment", "checkpoint.s3.endpoint": "AWS", "sources[].firehose.tls.cert": "none", "sources[].firehose.tls.key": "none",
+	"networks.allow_lists": "none", "enrich.databases": "none", "enrich.lists.scanner": "none", "enrich.lists.tor": "none", "enrich.lists.vpn": "none", "enrich.lists.hosting": "none", "enrich.aws_ranges": "none", "suppress": "none", "suppress[].rule": "any", "suppress[].source": "any", "suppress[].account": "any", "suppress[].until": "required", "suppress[].reason": "required",
 	"views[].name": "required", "views[].metric": "required", "views[].by": "required", "views[].measure": "required",
 	"sinks[].file.path": "required", "sinks[].webhook.url": "required", "sinks[].alertmanager.url": "required", "sinks[].sns.topic_arn": "required", "sinks[].slack.url": "required", "sinks[].webhook.secret": "none", "sinks[].webhook.headers": "none", "views": "the built-in ones", "sinks": "one of kind `stdout`",
 }
@@ -313,7 +322,7 @@ func TestDocBounds(t *testing.T) {
 		for value, good := range map[int64]bool{least - 1: false, least: true, most: true, most + 1: false} {
 			w := newWorld(nil)
 			w.Stdin = strings.NewReader(fmt.Sprintf("sources: [{file: {paths: [a]}}]\nrules: {%s: {%s: %d}}\n", rule, key, value))
-			if _, _, err := loadConfig(&w.env, "-"); (err == nil) != good {
+			if _, _, err := loadConfig(&w.env, configSource{File: "-"}); (err == nil) != good {
 				t.Errorf("%s accepts %s, and of %d: %v", path, text.accepts, value, err)
 			}
 		}

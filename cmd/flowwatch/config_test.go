@@ -76,7 +76,7 @@ func TestGoodConfigs(t *testing.T) {
 	for _, path := range configFiles(t, "*.good.yml") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			w := newWorld(testVariables)
-			cfg, _, err := loadConfig(&w.env, path)
+			cfg, _, err := loadConfig(&w.env, configSource{File: path})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func checkFixpoint(t *testing.T, cfg *Config, print ...string) string {
 	first := w.stdout.String()
 	w = newWorld(nil)
 	w.Stdin = strings.NewReader(first)
-	again, _, err := loadConfig(&w.env, "-")
+	again, _, err := loadConfig(&w.env, configSource{File: "-"})
 	if err != nil {
 		t.Fatalf("%v\nin\n%s", err, first)
 	}
@@ -152,7 +152,7 @@ func checkFixpoint(t *testing.T, cfg *Config, print ...string) string {
 
 func TestFullConfig(t *testing.T) {
 	w := newWorld(testVariables)
-	cfg, _, err := loadConfig(&w.env, "testdata/config/full.good.yml")
+	cfg, _, err := loadConfig(&w.env, configSource{File: "testdata/config/full.good.yml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestFullConfig(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	w := newWorld(nil)
-	cfg, _, err := loadConfig(&w.env, "testdata/config/minimal.good.yml")
+	cfg, _, err := loadConfig(&w.env, configSource{File: "testdata/config/minimal.good.yml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func countNotYet(t *testing.T, err error) int {
 func TestLoadConfigSize(t *testing.T) {
 	w := newWorld(nil)
 	w.Stdin = strings.NewReader(strings.Repeat("#\n", configLimit))
-	if _, _, err := loadConfig(&w.env, "-"); err == nil || !strings.Contains(err.Error(), "larger than 4 MiB") {
+	if _, _, err := loadConfig(&w.env, configSource{File: "-"}); err == nil || !strings.Contains(err.Error(), "larger than 4 MiB") {
 		t.Errorf("got %v", err)
 	}
 }

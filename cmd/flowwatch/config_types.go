@@ -6,7 +6,6 @@ import (
 
 	"github.com/flowwatch/flowwatch/cmd/flowwatch/internal/strictyaml"
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
-	"github.com/flowwatch/flowwatch/pipeline/checkpoint"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 	"github.com/flowwatch/flowwatch/pipeline/source/kinesis"
@@ -28,7 +27,7 @@ type Config struct {
 	Rules      RulesConfig          `yaml:"rules"`
 	Detect     DetectConfig         `yaml:"detect"`
 	Suppress   []detect.Suppression `yaml:"suppress"`
-	Enrich     struct{}             `yaml:"enrich,omitempty"`
+	Enrich     EnrichConfig         `yaml:"enrich,omitempty"`
 	Sinks      []SinkConfig         `yaml:"sinks"`
 	Checkpoint CheckpointConfig     `yaml:"checkpoint"`
 	Exchange   struct{}             `yaml:"exchange,omitempty"` // in one process
@@ -175,12 +174,6 @@ type FileSinkConfig struct {
 // SetDefaults gives the keys that may be left out their values.
 func (c *FileSinkConfig) SetDefaults() { c.Keep = 5 }
 
-// CheckpointConfig is where committed state is kept.
-type CheckpointConfig struct {
-	File  checkpoint.FileConfig `yaml:"file"`
-	Every time.Duration         `yaml:"every"` // between two commits; one is made sooner when a finding waits
-}
-
 // LimitsConfig bounds what flowwatch uses.
 type LimitsConfig struct {
 	Memory  strictyaml.Size `yaml:"memory"`
@@ -189,6 +182,8 @@ type LimitsConfig struct {
 
 // defaultConfig returns the values of all keys that a file may leave out.
 func defaultConfig() Config {
+	checkpoints := CheckpointConfig{Every: everyByKind}
+	checkpoints.complete()
 	var internal []netip.Prefix
 	for _, own := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"} {
 		internal = append(internal, netip.MustParsePrefix(own))
@@ -208,7 +203,7 @@ func defaultConfig() Config {
 		},
 		Suppress:   []detect.Suppression{},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
-		Checkpoint: CheckpointConfig{Every: 10 * time.Second, File: checkpoint.FileConfig{Dir: "./state"}},
+		Checkpoint: checkpoints,
 		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 262_144},
 		Listen:     defaultListen,
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,35 @@ const (
 	// demoPast is how far in the past the demo's event time begins: it can run
 	// fast until it has caught up with the clock.
 	demoPast = 7 * 24 * time.Hour
+	// demoRound is how often the attacks come again: who looks at a dashboard
+	// later sees some too.
+	demoRound = 6 * time.Hour
+	// demoSkipData is in how many minutes an interface has one with SKIPDATA: ten
+	// times as often as elsewhere, so that the blind spots are seen soon.
+	demoSkipData = 150
 )
+
+// demoAttacks are one round of attacks, in the order of time: what simulate.Demo
+// has, and one over IPv6 and one on passwords.
+func demoAttacks() []simulate.Scenario {
+	all := append(simulate.Demo(),
+		simulate.Scenario{Kind: simulate.ExternalScan + "-v6", At: 62 * time.Minute, VPC: 1},
+		simulate.Scenario{Kind: "brute-force-ssh", At: 70 * time.Minute})
+	slices.SortFunc(all, func(a, b simulate.Scenario) int { return cmp.Compare(a.At, b.At) })
+	return all
+}
+
+// demoScenarios are the rounds of the past week, and of one more with the clock.
+func demoScenarios() []simulate.Scenario {
+	var all []simulate.Scenario
+	for from := time.Duration(0); from < 2*demoPast; from += demoRound {
+		for _, s := range demoAttacks() {
+			s.At += from
+			all = append(all, s)
+		}
+	}
+	return all
+}
 
 // Validate is called by the command line.
 func (c *demoCmd) Validate() error {
@@ -54,7 +83,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 		defer stop()
 	}
 	clock := newFastClock(e.Now().Add(-demoPast).Truncate(time.Hour), c.Speed, e.Now)
-	traffic, err := simulate.New(simulate.Config{Seed: c.Seed, Start: clock.start, Scenarios: simulate.Demo()})
+	traffic, err := simulate.New(simulate.Config{Seed: c.Seed, Start: clock.start, Scenarios: demoScenarios(), SkipData: demoSkipData})
 	if err != nil {
 		return err
 	}
@@ -80,7 +109,7 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	feed, err := newFeed(ctx, server.URL(), clock, traffic)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	c.greet(e, traffic)
 	ctx, stop := context.WithCancel(ctx)
@@ -118,10 +147,10 @@ Metrics: http://%s/metrics    End: Ctrl-C
 Attacks to come, by event time (findings follow when their windows close, 15 to
 25 minutes later: a few seconds here):
 `, c.Speed, c.Listen)
-	for _, t := range traffic.Truth() {
-		fmt.Fprintf(e.Stderr, "  %s  %-14s %-14s %s\n", t.Start.UTC().Format("2006-01-02 15:04Z"), t.Scenario, t.Rule, t.Key)
+	for _, t := range traffic.Truth()[:len(demoAttacks())] {
+		fmt.Fprintf(e.Stderr, "  %s  %-16s %-14s %s\n", t.Start.UTC().Format("2006-01-02 15:04Z"), t.Scenario, t.Rule, t.Key)
 	}
-	fmt.Fprintln(e.Stderr)
+	fmt.Fprintf(e.Stderr, "and the like again every %.0f hours of event time.\n\n", demoRound.Hours())
 }
 
 // summarize says what came out.

@@ -71,7 +71,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 			}
 			w := newWorld(nil)
 			w.Stdin = strings.NewReader(text)
-			if _, _, err := loadConfig(&w.env, "-"); err != nil {
+			if _, _, err := loadConfig(&w.env, configSource{File: "-"}); err != nil {
 				t.Errorf("%s: %v\nin\n%s", p.path, err, text)
 			}
 		}
@@ -90,6 +90,7 @@ var elsewhere = map[string]string{
 	"flowwatch evaluate --seeds":        "takes minutes; TestEvaluateFindsTheScansOfASimulation is shorter",
 	"FLOWWATCH_FLOOD=full go test":      "takes minutes; TestFloodOfSpoofedSources runs a smaller one",
 	"AWS_REGION=eu-central-1 FLOWWATCH": "needs an account",
+	"docker compose":                    "needs Docker; the tests of compose.yaml hold what can be held without",
 }
 
 // Blocks of sh run line by line, the lines of a page in one folder.

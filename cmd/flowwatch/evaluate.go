@@ -26,7 +26,7 @@ type evaluateCmd struct {
 	Truth      string        `help:"What is in them: JSON lines as simulate writes, or a .tsv of start, end, source and kind."`
 	Format     []string      `help:"Field list of their lines without a header. Repeatable." sep:"none"`
 	Seeds      string        `help:"Seeds of the simulation: numbers and ranges, such as 101-110,200." default:"101-102"`
-	Suite      string        `help:"Scenarios of the simulation: background, attacks, benign or all." enum:"background,attacks,benign,all" default:"all"`
+	Suite      string        `help:"Scenarios of the simulation: background, attacks, floods, benign or all." enum:"background,attacks,floods,benign,all" default:"all"`
 	Interfaces int           `help:"Network interfaces of the simulation." default:"60"`
 	VPCs       int           `name:"vpcs" help:"Networks that they belong to." default:"3"`
 	Days       float64       `help:"Length of the simulation in days." default:"4"`
@@ -38,9 +38,10 @@ type evaluateCmd struct {
 	Misread    float64       `help:"Share of contacts whose outcome is turned into its opposite." default:"0"`
 	Harsh      bool          `help:"Heavier tails and higher bursts in the simulation."`
 	Early      bool          `help:"Judge panes that are still open, as run does with detect.early."`
-	Config     string        `help:"Configuration whose rules are evaluated; by default the defaults." type:"path"`
-	Parallel   int           `help:"Seeds at a time." default:"2"`
-	Output     string        `help:"text or json." enum:"text,json" default:"text"`
+	Config     string        `help:"Configuration whose rules are evaluated; by default the text in $$FLOWWATCH_CONFIG, else the defaults." placeholder:"FILE"`
+	setFlag
+	Parallel int    `help:"Seeds at a time." default:"2"`
+	Output   string `help:"text or json." enum:"text,json" default:"text"`
 }
 
 // Validate is called by the command line.
@@ -64,8 +65,8 @@ func (c *evaluateCmd) Validate() error {
 // Run evaluates and writes the report.
 func (c *evaluateCmd) Run(ctx context.Context, e *env) error {
 	cfg := defaultConfig()
-	if c.Config != "" {
-		read, _, err := loadConfig(e, c.Config)
+	if from := (configSource{c.Config, c.Set}); from.isGiven(e) {
+		read, _, err := loadConfig(e, from)
 		if err != nil {
 			return err
 		}

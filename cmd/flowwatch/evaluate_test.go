@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flowwatch/flowwatch/pipeline/evaluate"
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
 )
 
@@ -139,7 +140,7 @@ func TestEvaluateYourOwnLogs(t *testing.T) {
 // found; of the others the report says what they lack. On normal days, and of labels
 // that expect nothing, there is no finding.
 func TestEvaluatePublicCaptures(t *testing.T) {
-	folder := sharedData(t, "labelled")
+	folder := hostiletest.MustPublished(t, "labelled")
 	const internal = " (scan.internal asks for 9 failed in 1 h, 9 more than answered)"
 	const silent = " (no tcp-flags, so only REJECT fails; scan.internal asks for 9 failed in 1 h, 9 more than answered)"
 	type result struct {

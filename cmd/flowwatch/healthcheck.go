@@ -14,7 +14,8 @@ import (
 
 type healthcheckCmd struct {
 	Listen string `help:"Address that flowwatch listens on (also $$FLOWWATCH_LISTEN; by default what the configuration says, else :9464)." placeholder:"HOST:PORT"`
-	Config string `help:"Configuration file to take the address from." placeholder:"FILE"`
+	Config string `help:"Configuration file to take the address from; by default the text in $$FLOWWATCH_CONFIG." placeholder:"FILE"`
+	setFlag
 }
 
 const healthcheckTimeout = 3 * time.Second
@@ -41,9 +42,10 @@ func (c *healthcheckCmd) address(e *env) (string, error) {
 	listen, from := c.Listen, "--listen"
 	if listen == "" {
 		var cfg *Config
-		if c.Config != "" && e.Getenv("FLOWWATCH_LISTEN") == "" { // else the file does not matter
+		source := configSource{c.Config, c.Set}
+		if source.isGiven(e) && e.Getenv("FLOWWATCH_LISTEN") == "" { // else it does not matter
 			var err error
-			if cfg, _, err = loadConfig(e, c.Config); err != nil {
+			if cfg, _, err = loadConfig(e, source); err != nil {
 				return "", err
 			}
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
 
 // family is a metric family as the code describes it.
@@ -41,6 +43,7 @@ func families(t *testing.T) []family {
 	for i := range cfg.Views {
 		cfg.Views[i].Off = false
 	}
+	cfg.Enrich.Databases = []string{cityDatabase(t)} // also where nothing is built in
 	cfg.Checkpoint.File.Dir = t.TempDir()
 	stream := &KinesisConfig{}
 	stream.SetDefaults()
@@ -50,7 +53,8 @@ func families(t *testing.T) []family {
 	push.Listen, push.AccessKey = "127.0.0.1:0", "key"
 	queue := &S3Config{}
 	queue.QueueURL, queue.Region, queue.Endpoint = "http://127.0.0.1:1/1/queue", "eu-central-1", "http://127.0.0.1:1"
-	cfg.Sources = []SourceConfig{{Kinesis: stream}, {Firehose: push}, {S3: queue}}
+	files := &FileConfig{Paths: []string{filepath.Join(t.TempDir(), "*.log")}, Follow: true}
+	cfg.Sources = []SourceConfig{{Kinesis: stream}, {Firehose: push}, {S3: queue}, {File: files}}
 	s, err := assemble(context.Background(), &w.env, &cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -94,8 +98,15 @@ func describedBy(t *testing.T, registry *prometheus.Registry) []family {
 // ofViews reports whether a family comes from a view.
 func (f *family) ofViews() bool { return strings.HasPrefix(f.help, "View ") }
 
-// familyTable lists the families that want says yes to.
+// familyTable lists the families that want says yes to, and which of them are of
+// a view that is off by default.
 func familyTable(all []family, want func(*family) bool) string {
+	var off []string
+	for _, v := range aggregate.BuiltinViews() {
+		if v.Off {
+			off = append(off, "View "+v.Name+":")
+		}
+	}
 	var b strings.Builder
 	b.WriteString("| metric | kind | labels | what it says |\n|---|---|---|---|\n")
 	for i := range all {
@@ -104,7 +115,11 @@ func familyTable(all []family, want func(*family) bool) string {
 			if len(f.labels) > 0 {
 				labels = "`" + strings.Join(f.labels, "`, `") + "`"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, f.kind(), labels, f.help)
+			help := f.help
+			if slices.ContainsFunc(off, func(prefix string) bool { return strings.HasPrefix(help, prefix) }) {
+				help += " Off by default."
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, f.kind(), labels, help)
 		}
 	}
 	return b.String()

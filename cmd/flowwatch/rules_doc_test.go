@@ -22,10 +22,18 @@ type ruleFile struct {
 	}
 }
 
-var metricName = regexp.MustCompile(`\b(?:[a-z_]+:)?flowwatch_[a-z0-9_]+(?::[a-z0-9_]+)?`)
+// recordedLabels are those of a recording rule's result, beside job and
+// instance, by the level that its name begins with.
+var recordedLabels = map[string][]string{
+	"account_vpc": {"account_id", "vpc_id"},
+	"job":         {},
+}
+
+// recorded is the name of a recording rule: level, metric and operations.
+var recorded = regexp.MustCompile(`^([a-z_]+):flowwatch_[a-z0-9_]+:[a-z0-9_]+$`)
 
 // Every alert has its texts and a runbook that exists, and every expression asks
-// for metrics that there are. (promtool parses and runs them, in .ci.)
+// for metrics and labels that there are. (promtool runs them, in .ci.)
 func TestPrometheusRules(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"))
 	if err != nil {
@@ -35,23 +43,20 @@ func TestPrometheusRules(t *testing.T) {
 	if err := yaml.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{}
-	for _, f := range families(t) {
-		known[f.name] = true
-		if f.kind() == "histogram" {
-			known[f.name+"_bucket"], known[f.name+"_sum"], known[f.name+"_count"] = true, true, true
-		}
-	}
+	metrics := known(t)
 	var alerts []string
 	for _, g := range file.Groups {
 		for _, r := range g.Rules {
-			if r.Record != "" {
-				known[r.Record] = true
+			for _, wrong := range metrics.check(r.Expr) {
+				t.Errorf("%s%s: %s", r.Record, r.Alert, wrong)
 			}
-			for _, name := range metricName.FindAllString(r.Expr, -1) {
-				if !known[name] {
-					t.Errorf("%s%s asks for %s, which there is not", r.Record, r.Alert, name)
+			if r.Record != "" {
+				m := recorded.FindStringSubmatch(r.Record)
+				if m == nil || recordedLabels[m[1]] == nil {
+					t.Errorf("%s: want level:metric:operations, with a level that is known here", r.Record)
+					continue
 				}
+				metrics[r.Record] = recordedLabels[m[1]]
 			}
 			if r.Alert == "" {
 				continue

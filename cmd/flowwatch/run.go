@@ -8,12 +8,17 @@ import (
 )
 
 type runCmd struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration file; - is standard input."`
+	Config string `short:"c" placeholder:"FILE" help:"The configuration file; - is standard input. By default the text in $$FLOWWATCH_CONFIG."`
+	setFlag
 }
 
 // Run consumes until ctx ends, then drains and commits.
-func (c *runCmd) Run(ctx context.Context, e *env) (err error) {
-	cfg, _, err := loadConfig(e, c.Config)
+func (c *runCmd) Run(ctx context.Context, e *env) error {
+	return endWithin(ctx, stopWithin, func() error { return c.consume(ctx, e) })
+}
+
+func (c *runCmd) consume(ctx context.Context, e *env) (err error) {
+	cfg, _, err := loadConfig(e, configSource{c.Config, c.Set})
 	if err != nil {
 		return err
 	}
@@ -26,6 +31,6 @@ func (c *runCmd) Run(ctx context.Context, e *env) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	return s.run(ctx, listenAddress(e, cfg), func(addr string) {
 		e.Log.Info("running", zap.String("listen", addr), zap.Int("sources", len(cfg.Sources)),
-			zap.String("state", cfg.Checkpoint.File.Dir), zap.Duration("pane", cfg.Windows.Pane))
+			zap.String("state", cfg.Checkpoint.place()), zap.Duration("pane", cfg.Windows.Pane))
 	})
 }

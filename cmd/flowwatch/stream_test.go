@@ -127,14 +127,14 @@ func scrape(addr string) (map[string]float64, error) {
 func await(t *testing.T, addr string, ready func(map[string]float64) bool) map[string]float64 {
 	t.Helper()
 	var last map[string]float64
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if got, err := scrape(addr); err == nil {
 			if last = got; ready(got) {
 				return got
 			}
 		}
 	}
-	t.Fatalf("what was waited for did not come within a minute; the metrics are %v", flowwatchOnly(last))
+	t.Fatalf("what was waited for did not come within three minutes; the metrics are %v", flowwatchOnly(last))
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/flowwatch/flowwatch/pipeline/enrich/geotable"
 )
 
 // version is set with -ldflags "-X main.version=v1.2.3"; otherwise the version
@@ -23,10 +25,11 @@ type build struct {
 	Time     string `json:"time"`     // of the commit, RFC 3339
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+	Geo      string `json:"geo_data"` // day of the embedded country and AS data, empty when there are none
 }
 
 func thisBuild() build {
-	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Geo: geotable.EmbeddedDate()}
 	if read, ok := debug.ReadBuildInfo(); ok {
 		b.fill(read)
 	}
@@ -52,7 +55,7 @@ func (b *build) fill(read *debug.BuildInfo) {
 	}
 }
 
-// String returns one line.
+// String returns a line, and one on the embedded data.
 func (b build) String() string {
 	commit := "unknown"
 	if b.Commit != "" {
@@ -61,7 +64,11 @@ func (b build) String() string {
 	if b.Modified {
 		commit += " with changes"
 	}
-	return fmt.Sprintf("flowwatch %s (commit %s, %s, %s)", b.Version, commit, b.Go, b.Platform)
+	geo := "none"
+	if b.Geo != "" {
+		geo = "of " + b.Geo + ", by nro.net, routeviews.org and db-ip.com (CC BY 4.0)"
+	}
+	return fmt.Sprintf("flowwatch %s (commit %s, %s, %s)\ngeo data: %s", b.Version, commit, b.Go, b.Platform, geo)
 }
 
 // Run prints what is known of the binary.

@@ -6,14 +6,16 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/flowwatch/flowwatch/pipeline/enrich/geotable"
 )
 
 func TestBuild(t *testing.T) {
 	f := func(linked string, read debug.BuildInfo, want string) {
 		t.Helper()
-		b := build{Version: linked, Go: "go1.26.0", Platform: "linux/amd64"}
+		b := build{Version: linked, Go: "go1.26.0", Platform: "linux/amd64", Geo: "2026-06-17"}
 		b.fill(&read)
-		if got := b.String(); got != want {
+		if got := b.String(); got != want+"\ngeo data: of 2026-06-17, by nro.net, routeviews.org and db-ip.com (CC BY 4.0)" {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -38,6 +40,9 @@ func TestVersionJSON(t *testing.T) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&b); err != nil {
 		t.Fatal(err)
+	}
+	if b.Geo != geotable.EmbeddedDate() {
+		t.Errorf("geo data of %q", b.Geo)
 	}
 	if b.Version == "" || b.Go != runtime.Version() || b.Platform != runtime.GOOS+"/"+runtime.GOARCH {
 		t.Errorf("got %+v", b)

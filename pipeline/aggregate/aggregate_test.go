@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 )
 
 const format = "account-id vpc-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action tcp-flags flow-direction log-status"
@@ -70,7 +71,7 @@ func (f flow) enriched(t testing.TB) *enrich.Flow {
 func plan(t testing.TB) *Plan {
 	t.Helper()
 	views := slices.DeleteFunc(BuiltinViews(), func(v View) bool {
-		_, ok := v.Unsupplied(false)
+		_, ok := v.Unsupplied(Supply{})
 		return !ok
 	})
 	p, err := NewPlan(views, 300)
@@ -352,7 +353,8 @@ func FuzzDecodePane(f *testing.F) {
 	p := plan(f)
 	f.Add(fold(f, p, flow{start: 600, sport: 40000, dport: 22, flags: "2", packets: 1}).Pane(600).AppendBinary(nil))
 	f.Add([]byte{codecVersion, 0})
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer hostiletest.Bound(t)()
 		if pane, err := DecodePane(p, b); err == nil {
 			pane.entries()
 			for range pane.Loads().All {
@@ -400,11 +402,11 @@ func TestEvictKeepsTheWidestAndTheInternal(t *testing.T) {
 	f.Add(flow{src: own, sport: 40000, dport: 22, start: 600, packets: 1}.enriched(t))
 	f.Add(flow{src: own, sport: 40000, dport: 22, start: 900, packets: 1}.enriched(t))
 	before := f.Partial.Entries()
-	evicted := Evict(f.Partial.Entries()-2, networks.Internal, f.Partial)
+	evicted := Evict(f.Partial.Entries()-2, networks, f.Partial)
 	if evicted > 2 || f.Partial.Entries() != before-evicted {
 		t.Errorf("%d entries went of %d with room for all but two, %d are left", evicted, before, f.Partial.Entries())
 	}
-	Evict(30, networks.Internal, f.Partial)
+	Evict(30, networks, f.Partial)
 	var left []string
 	c := f.Partial.Pane(600).Contacts()
 	for one := range c.All {
@@ -426,7 +428,7 @@ func TestEvictKeepsTheWidestAndTheInternal(t *testing.T) {
 	if n := f.Partial.Pane(600).Contacts().Len(); n != len(left)+1 {
 		t.Errorf("%d initiators after one more, want %d", n, len(left)+1)
 	}
-	Evict(0, networks.Internal, f.Partial)
+	Evict(0, networks, f.Partial)
 	for start, want := range map[int64]int{600: 1, 900: 1} {
 		if n := f.Partial.Pane(start).Contacts().Len(); n != want {
 			t.Errorf("pane %d: %d initiators with no room at all, want %d, those of the own networks", start, n, want)

@@ -2,8 +2,9 @@ package aggregate
 
 import (
 	"math/rand/v2"
-	"net/netip"
 	"slices"
+
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // Entries counts the entries that grow with the number of sources: initiators
@@ -26,10 +27,11 @@ func (p *Pane) entries() int {
 	return n
 }
 
-// ranked reports whether a view shows its first keys and no totals.
+// ranked reports whether a view shows its first keys and no totals, and has
+// them from records: one that is made from another has few.
 func (p *Pane) ranked(view int) bool {
 	v := p.plan.views[view]
-	return v.Top > 0 && v.Limit == 0
+	return v.Top > 0 && v.Limit == 0 && v.derived == nil
 }
 
 // Evict drops entries of outside sources until all the partials together hold
@@ -38,18 +40,18 @@ func (p *Pane) ranked(view int) bool {
 // entries with the greatest weight stay: initiators by distinct targets, then
 // records, all others by records. Of equal ones those with the least hash of
 // the key stay, and so it is the same sources that are followed through a
-// flood of which all are equal. What internal knows always stays, and counts
-// for nothing.
+// flood of which all are equal. Own addresses always stay, and count for
+// nothing. What goes of a view still counts in those that are made from it.
 //
 // An initiator that went starts again at its next record: what is counted of
 // it is never more than the truth. It goes only while at least as many others
 // as its table keeps have as many targets.
-func Evict(room int, internal func(netip.Addr) bool, of ...*Partial) int {
+func Evict(room int, who *enrich.Enricher, of ...*Partial) int {
 	var shelves []*shelf
 	for _, p := range of {
-		shelves = p.untimed.shelve(shelves, internal)
+		shelves = p.untimed.shelve(shelves, who)
 		for _, start := range p.Starts() {
-			shelves = p.panes[start].shelve(shelves, internal)
+			shelves = p.panes[start].shelve(shelves, who)
 		}
 	}
 	level := levelOf(shelves, room)
@@ -69,6 +71,7 @@ type shelf struct {
 	table  *Table
 	weight func(row int) uint64
 	stays  func(row int) bool
+	leaves func(row int)    // before a row goes; may be nil
 	moved  func(rows []int) // after the table kept these
 	loose  int              // rows that may go
 }
@@ -78,27 +81,31 @@ type looseRow struct {
 	row          int32
 }
 
-func (p *Pane) shelve(to []*shelf, internal func(netip.Addr) bool) []*shelf {
+func (p *Pane) shelve(to []*shelf, who *enrich.Enricher) []*shelf {
 	for i, t := range p.views {
 		if p.ranked(i) && t.Len() > 0 {
-			to = append(to, &shelf{
+			s := &shelf{
 				table: t, weight: recordsOf(t), loose: t.Len(),
 				stays: func(int) bool { return false }, moved: func([]int) {},
-			})
+			}
+			if p.feeds(i) {
+				s.leaves = (&deriver{pane: p, view: i, places: who.Places()}).add
+			}
+			to = append(to, s)
 		}
 	}
 	if c := p.contacts; c.Len() > 0 {
 		r := contactReader{of: c}
 		s := &shelf{
 			table: c.table, weight: c.weight, moved: c.retained,
-			stays: func(row int) bool { r.locate(row); return internal(r.Source) },
+			stays: func(row int) bool { r.locate(row); return who.Internal(r.Source) },
 		}
 		to = append(to, s.count())
 	}
 	if t := p.logins.table; t.Len() > 0 {
 		s := &shelf{
 			table: t, weight: recordsOf(t), moved: func([]int) {},
-			stays: func(row int) bool { return internal(loginSource(t.Key(row))) },
+			stays: func(row int) bool { return who.Internal(loginSource(t.Key(row))) },
 		}
 		to = append(to, s.count())
 	}
@@ -180,6 +187,11 @@ func (s *shelf) cut(level int, scratch []looseRow) []looseRow {
 	first(loose, level)
 	for _, l := range loose[:level] {
 		rows = append(rows, int(l.row))
+	}
+	if s.leaves != nil {
+		for _, l := range loose[level:] {
+			s.leaves(int(l.row))
+		}
 	}
 	slices.Sort(rows)
 	s.table.retain(rows)

@@ -87,7 +87,7 @@ func (f *Folder) at(start int64) *Pane {
 // bytes and packets.
 func (f *Folder) views(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 	for i, v := range f.plan.views {
-		if !v.keeps(flow) {
+		if v.derived != nil || !v.keeps(flow) {
 			continue
 		}
 		f.key = v.appendKey(f.key[:0], flow)
@@ -115,7 +115,7 @@ func (f *Folder) views(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 // packets only.
 func (f *Folder) volumes(pane *Pane, flow *enrich.Flow, bytes, packets int64) {
 	for i, v := range f.plan.views {
-		if (v.bytes == 0 && v.packets == 0) || !v.keeps(flow) {
+		if v.derived != nil || (v.bytes == 0 && v.packets == 0) || !v.keeps(flow) {
 			continue
 		}
 		f.key = v.appendKey(f.key[:0], flow)

@@ -8,7 +8,7 @@ import (
 // A key is a sequence of parts, each with its length before it, so that two
 // different sequences never give the same bytes. A null part is empty.
 
-func appendPart(key, part []byte) []byte {
+func appendPart[T string | []byte](key []byte, part T) []byte {
 	key = binary.AppendUvarint(key, uint64(len(part)))
 	return append(key, part...)
 }
@@ -28,6 +28,14 @@ func appendAddr(key []byte, a netip.Addr) []byte {
 	return append(key, 0)
 }
 
+// appendNumber appends a number as a part of 4 bytes; 0 is null.
+func appendNumber(key []byte, n uint32) []byte {
+	if n == 0 {
+		return append(key, 0)
+	}
+	return binary.BigEndian.AppendUint32(append(key, 4), n)
+}
+
 // nextPart splits the first part off a key; ok is false when it is broken.
 func nextPart(key []byte) (part, rest []byte, ok bool) {
 	n, used := binary.Uvarint(key)
@@ -41,4 +49,12 @@ func nextPart(key []byte) (part, rest []byte, ok bool) {
 func addrPart(part []byte) netip.Addr {
 	a, _ := netip.AddrFromSlice(part)
 	return a
+}
+
+// numberPart reads what appendNumber wrote.
+func numberPart(part []byte) uint32 {
+	if len(part) != 4 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(part)
 }

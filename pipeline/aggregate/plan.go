@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,6 +34,7 @@ type compiled struct {
 	distinct bool
 	perPane  bool // something is shown of the last closed pane
 	schema   Schema
+	derived  *derivation // nil: folded from records
 }
 
 // keyField appends one part of a key.
@@ -50,14 +52,19 @@ const (
 	kindDirection
 	kindSource
 	kindTarget
+	kindCountry
+	kindASN
+	kindASName
+	kindService
 )
 
 // predicate keeps the records that a view's where asks for.
 type predicate struct {
-	key    keyField
-	texts  []string
-	ranges *enrich.Networks // of addresses; nil otherwise
-	null   bool             // "-" is accepted
+	key     keyField
+	texts   []string
+	numbers []uint32         // texts of autonomous systems
+	ranges  *enrich.Networks // of addresses; nil otherwise
+	null    bool             // "-" is accepted
 }
 
 // NewPlan compiles the views that are on. Views must have passed Validate; a
@@ -74,6 +81,7 @@ func NewPlan(views []View, pane int64) (*Plan, error) {
 		}
 		p.views = append(p.views, c)
 	}
+	p.derive()
 	return p, nil
 }
 
@@ -145,6 +153,14 @@ func fieldOf(name string) keyField {
 		return keyField{name: name, kind: kindSource}
 	case fieldTarget:
 		return keyField{name: name, kind: kindTarget}
+	case fieldCountry:
+		return keyField{name: name, kind: kindCountry}
+	case fieldASN:
+		return keyField{name: name, kind: kindASN}
+	case fieldASName:
+		return keyField{name: name, kind: kindASName}
+	case fieldService:
+		return keyField{name: name, kind: kindService}
 	}
 	f, _ := flowlog.Lookup(name)
 	k := keyField{name: f.String(), field: f}
@@ -157,12 +173,11 @@ func fieldOf(name string) keyField {
 func predicateOf(k keyField, values Values) (predicate, error) {
 	p := predicate{key: k}
 	var ranges []netip.Prefix
-	address := k.kind == kindAddr || k.kind == kindSource || k.kind == kindTarget
 	for _, v := range values {
 		switch {
 		case v == "-":
 			p.null = true
-		case !address:
+		case !k.address():
 			p.texts = append(p.texts, v)
 		default:
 			prefix, err := parsePrefix(v)
@@ -172,8 +187,17 @@ func predicateOf(k keyField, values Values) (predicate, error) {
 			ranges = append(ranges, prefix)
 		}
 	}
-	if address {
+	if k.address() {
 		p.ranges = enrich.NewNetworks(ranges)
+	}
+	if k.kind == kindASN {
+		for _, text := range p.texts {
+			n, err := strconv.ParseUint(text, 10, 32)
+			if err != nil {
+				return p, fmt.Errorf("%q is no number of an autonomous system", text)
+			}
+			p.numbers = append(p.numbers, uint32(n))
+		}
 	}
 	return p, nil
 }
@@ -191,6 +215,10 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q is no address or CIDR", s)
 	}
 	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+func (k *keyField) address() bool {
+	return k.kind == kindAddr || k.kind == kindSource || k.kind == kindTarget
 }
 
 func (k *keyField) addr(f *enrich.Flow) netip.Addr {
@@ -213,14 +241,46 @@ func (p *predicate) keeps(f *enrich.Flow) bool {
 		}
 		return p.ranges.Contains(a)
 	}
-	if p.key.kind == kindDirection {
+	switch p.key.kind {
+	case kindDirection:
 		return slices.Contains(p.texts, directions[f.Direction])
+	case kindCountry:
+		return p.has(f.Whence().Country)
+	case kindASName:
+		return p.has(f.Whence().ASName)
+	case kindASN:
+		return p.hasNumber(f.Whence().ASN)
+	case kindService:
+		if logged := f.LoggedService(); logged != nil {
+			return hasText(p.texts, logged)
+		}
+		return p.has(f.Whence().Service)
 	}
 	text := f.Text(p.key.field)
 	if text == nil {
 		return p.null
 	}
-	for _, want := range p.texts {
+	return hasText(p.texts, text)
+}
+
+// has reports whether a text is wanted; "" is null.
+func (p *predicate) has(text string) bool {
+	if text == "" {
+		return p.null
+	}
+	return slices.Contains(p.texts, text)
+}
+
+// hasNumber reports whether a number is wanted; 0 is null.
+func (p *predicate) hasNumber(n uint32) bool {
+	if n == 0 {
+		return p.null
+	}
+	return slices.Contains(p.numbers, n)
+}
+
+func hasText(texts []string, text []byte) bool {
+	for _, want := range texts {
 		if string(text) == want {
 			return true
 		}
@@ -248,7 +308,15 @@ func (c *compiled) appendKey(key []byte, f *enrich.Flow) []byte {
 			}
 			key = appendPart(key, part)
 		case kindDirection:
-			key = appendPart(key, []byte(directions[f.Direction]))
+			key = appendPart(key, directions[f.Direction])
+		case kindCountry, kindASN, kindASName:
+			key = k.appendPlace(key, f.Whence())
+		case kindService:
+			if logged := f.LoggedService(); logged != nil {
+				key = appendPart(key, logged)
+			} else {
+				key = k.appendPlace(key, f.Whence())
+			}
 		default:
 			key = appendAddr(key, k.addr(f))
 		}
@@ -264,10 +332,12 @@ func (c *compiled) labels(key []byte) []string {
 		switch {
 		case !ok || len(part) == 0:
 			values[i] = "-"
-		case c.by[i].kind == kindText || c.by[i].kind == kindDirection:
-			values[i] = strings.ToValidUTF8(string(part), "\uFFFD")
-		default:
+		case c.by[i].kind == kindASN:
+			values[i] = strconv.FormatUint(uint64(numberPart(part)), 10)
+		case c.by[i].address():
 			values[i] = addrPart(part).String()
+		default:
+			values[i] = strings.ToValidUTF8(string(part), "\uFFFD")
 		}
 		key = rest
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -189,7 +190,8 @@ func FuzzDecodeTargets(f *testing.F) {
 		f.Add(s.AppendBinary(nil))
 		s.Add(Target{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 22, 6}, Rejected)
 	}
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer hostiletest.Bound(t)()
 		if s, _, err := DecodeTargets(b); err == nil {
 			s.Outcomes()
 			s.Add(Target{netip.MustParseAddr("10.1.2.3"), 22, 6}, SynOnly)

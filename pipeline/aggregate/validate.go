@@ -20,10 +20,11 @@ const (
 	fieldTarget    = "target"
 	fieldCountry   = "country"
 	fieldASN       = "asn"
+	fieldASName    = "as-name"
 	fieldService   = "service"
 )
 
-var derived = []string{fieldDirection, fieldSource, fieldTarget, fieldCountry, fieldASN, fieldService}
+var derived = []string{fieldDirection, fieldSource, fieldTarget, fieldCountry, fieldASN, fieldASName, fieldService}
 
 // Measures that are not the sum of a field of the same name.
 const (
@@ -43,6 +44,7 @@ var countMeasures = []string{measureFlows, measureBytes, measurePackets, measure
 var (
 	viewName   = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 	metricName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	country    = regexp.MustCompile(`^[A-Z]{2}$`)
 	spikeKey   = []string{"account-id", "vpc-id", "interface-id"}
 )
 
@@ -184,13 +186,27 @@ func whereAccepts(field, value string) string {
 	accepted := ""
 	if f, ok := lookup(field); ok {
 		accepted = fieldAccepts(f, value)
-	} else if field == fieldSource || field == fieldTarget {
-		accepted = addressAccepts(value)
+	} else {
+		accepted = derivedAccepts(field, value)
 	}
 	if value == "-" || accepted == "" {
 		return ""
 	}
 	return accepted + ", or - for none"
+}
+
+func derivedAccepts(field, value string) string {
+	switch field {
+	case fieldSource, fieldTarget:
+		return addressAccepts(value)
+	case fieldCountry:
+		if !country.MatchString(value) {
+			return "two capital letters, like DE"
+		}
+	case fieldASN:
+		return numberAccepts(value, 1<<32-1)
+	}
+	return ""
 }
 
 func fieldAccepts(f flowlog.Field, value string) string {

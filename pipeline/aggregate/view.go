@@ -21,7 +21,8 @@ type View struct {
 	// direction is "unknown" instead.
 	Where map[string]Values `yaml:"where,omitempty"`
 	// By are the fields of the key: any flow-log field, direction, source,
-	// target, country, asn or service.
+	// target, or what is known of the remote end (enrich.Flow.Remote): country,
+	// asn, as-name, service.
 	By []string `yaml:"by"`
 	// Measure are flows, bytes, packets, accepted_flows, rejected_flows,
 	// syn_only_flows, unique_sources, or any numeric field, summed.
@@ -94,14 +95,14 @@ func (v *View) needs() []string {
 	return fields
 }
 
-// Unsupplied names a field that nothing supplies, given what a located address
-// has; ok is true when there is none.
-func (v *View) Unsupplied(geo bool) (field string, ok bool) {
+// Supply says which fields are known that no flow log has.
+type Supply struct{ Country, ASN bool }
+
+// Unsupplied names a field that nothing supplies; ok is true when there is none.
+// A service may stand in the records.
+func (v *View) Unsupplied(supply Supply) (field string, ok bool) {
 	for _, f := range v.needs() {
-		if (f == fieldCountry || f == fieldASN) && !geo {
-			return f, false
-		}
-		if f == fieldService {
+		if f == fieldCountry && !supply.Country || (f == fieldASN || f == fieldASName) && !supply.ASN {
 			return f, false
 		}
 	}

@@ -41,7 +41,7 @@ func TestViewErrors(t *testing.T) {
 		}
 	}
 	const (
-		fields   = "accepted: direction, source, target, country, asn, service, and any flow-log field"
+		fields   = "accepted: direction, source, target, country, asn, as-name, service, and any flow-log field"
 		measures = "accepted: flows, bytes, packets, accepted_flows, rejected_flows, syn_only_flows, unique_sources, and any numeric flow-log field"
 		bounds   = "accepted: limit (counters of so many keys) or top (gauges of the last closed pane)"
 	)
@@ -175,7 +175,7 @@ func TestSeriesNames(t *testing.T) {
 func TestViewsNobodySuppliesAreNamed(t *testing.T) {
 	off := map[string]string{}
 	for _, v := range BuiltinViews() {
-		if field, ok := v.Unsupplied(false); !ok {
+		if field, ok := v.Unsupplied(Supply{}); !ok {
 			off[v.Name] = field
 		}
 	}

@@ -25,6 +25,7 @@ type baseline struct {
 	recent [recentPanes]int64 // the last panes, as a ring that the interface turns
 	peaks  season
 	trend  trend
+	tail   tail
 	cand   bool // the last pane with a test was a candidate
 
 	// Of the last test; 0 before the first.

@@ -6,7 +6,8 @@ import "net/netip"
 // bound: connections of a brute force, ports of a distributed scan, the load of
 // a ceiling.
 type CountEvidence struct {
-	Source    netip.Addr `json:"source"` // invalid when there are many
+	Source    netip.Addr `json:"source"`          // invalid when there are many
+	Place     *Place     `json:"place,omitempty"` // of the source; nil when nothing is known
 	Internal  bool       `json:"internal"`
 	Interface string     `json:"interface,omitempty"` // under attack
 	Instance  string     `json:"instance,omitempty"`
@@ -53,12 +54,13 @@ func (f *Finding) ocsfCount() ([]ocsfEvidence, []ocsfObservable) {
 		LateRecords: f.LateRecords, Lines: orEmpty(f.Lines),
 	}
 	for _, s := range e.TopSources {
-		data.TopSources = append(data.TopSources, ocsfTopSource{s.Addr.String(), s.Records, s.Error, s.Country, s.ASN})
+		data.TopSources = append(data.TopSources, s.ocsf())
 	}
 	var src *ocsfEndpoint
 	var observables []ocsfObservable
 	if e.Source.IsValid() {
 		src = &ocsfEndpoint{IP: e.Source.String()}
+		src.locate(e.Place)
 		observables = append(observables, ocsfObservable{"evidences[0].src_endpoint.ip", observableIP, "IP Address", src.IP})
 	}
 	dst := &ocsfEndpoint{InterfaceUID: e.Interface, InstanceUID: e.Instance, VPCUID: known(f.Scope), Port: e.Port}

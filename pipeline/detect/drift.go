@@ -74,14 +74,15 @@ func (t *trend) take(x int64, mu, phi float64, h hypotheses, least float64) {
 	}
 }
 
-// drifts reports whether the test has struck with a pane of x.
+// drifts reports whether the score strikes with a pane of x; how many panes must
+// have raised it, the caller knows.
 func (t *trend) drifts(x int64, mu, ratio, least float64) bool {
-	return t.score >= driftBound && t.run >= driftPanes && float64(x) >= ratio*mu && float64(x) >= least
+	return t.score >= driftBound && float64(x) >= ratio*mu && float64(x) >= least
 }
 
 // crowd reports whether a pane looks like many visitors more: at least so many
-// new sources, which rose nearly as much as accepted flows did, and neither rejected nor SYN-only flows did
-// nearly as much.
+// new sources, which rose nearly as much as accepted flows did, while rejected
+// and SYN-only flows did not.
 func crowd(counts [NumMeasures]int64, usual [NumMeasures]float64, least float64) bool {
 	rise := func(m Measure) float64 { return float64(counts[m]) / math.Max(1, usual[m]) }
 	flows := rise(AcceptedFlows)

@@ -57,8 +57,23 @@ func TestAnEarlySpikeLeavesTheBaselineAlone(t *testing.T) {
 		early.panes(1, 130)
 		plain.panes(1, 130)
 	}
-	if diff := cmp.Diff(plain.baseline(AcceptedFlows), early.baseline(AcceptedFlows), cmp.AllowUnexported(baseline{}, trend{})); diff != "" {
+	if diff := cmp.Diff(plain.baseline(AcceptedFlows), early.baseline(AcceptedFlows), cmp.AllowUnexported(baseline{}, trend{}, tail{}, summit{})); diff != "" {
 		t.Errorf("baseline (-without +with an early finding):\n%s", diff)
+	}
+}
+
+// A pane that reopens an incident early is counted when it has closed, and once.
+func TestAnEarlySpikeThatReopensCountsItsPaneOnce(t *testing.T) {
+	closed := func() *ingressCase { return newIngressCase(t).panes(3*day, 100).panes(1, 1500).panes(3, 100) }
+	early, plain := closed().soFar(1, 2000), closed()
+	if f := early.last(); f.Seq != 3 || f.Count != 1 || f.Records != 1500 {
+		t.Errorf("early: #%d with %d panes and %d records, want #3 with the 1 pane and 1,500 records of before", f.Seq, f.Count, f.Records)
+	}
+	for _, c := range []*ingressCase{early, plain} {
+		c.panes(1, 100).panes(1, 2000)
+		if f := c.last(); f.Activity != Update || f.Count != 2 || f.Records != 3500 {
+			t.Errorf("%v with %d panes and %d records, want an update with 2 and 3,500", f.Activity, f.Count, f.Records)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type ScanEvidence struct {
 	Internal  bool       `json:"internal"`            // the source is in the own networks
 	Interface string     `json:"interface,omitempty"` // of the source, when it is one of ours
 	Instance  string     `json:"instance,omitempty"`
+	Place     *Place     `json:"place,omitempty"` // of the source; nil when nothing is known
 
 	Target          netip.Addr `json:"target"` // the host, when only one was scanned
 	TargetInterface string     `json:"target_interface,omitempty"`

@@ -86,6 +86,7 @@ func (f *Finding) ocsf(p Product, processed time.Time) *ocsfFinding {
 	case f.Counted != nil:
 		o.Evidences, o.Observables = f.ocsfCount()
 	}
+	o.Enrichments = f.ocsfEnrichments()
 	return o
 }
 

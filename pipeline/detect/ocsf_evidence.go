@@ -13,6 +13,7 @@ const (
 func (f *Finding) ocsfScan() ([]ocsfEvidence, []ocsfObservable) {
 	e := f.Scan
 	src := &ocsfEndpoint{IP: e.Source.String()}
+	src.locate(e.Place)
 	if e.Internal {
 		src.InterfaceUID, src.InstanceUID, src.VPCUID = e.Interface, e.Instance, known(f.Scope)
 	}
@@ -72,7 +73,7 @@ func (f *Finding) ocsfSpike() ([]ocsfEvidence, []ocsfObservable) {
 		data.Measures = append(data.Measures, e.Measures[i].ocsf())
 	}
 	for _, s := range e.TopSources {
-		data.TopSources = append(data.TopSources, ocsfTopSource{s.Addr.String(), s.Records, s.Error, s.Country, s.ASN})
+		data.TopSources = append(data.TopSources, s.ocsf())
 	}
 	for _, p := range e.TopPorts {
 		data.TopPorts = append(data.TopPorts, ocsfTopPort{p.Port, protocolName(p.Protocol), p.Records, p.Error})

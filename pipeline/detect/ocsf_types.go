@@ -31,6 +31,7 @@ type ocsfFinding struct {
 	Resources       []ocsfResource   `json:"resources,omitempty"`
 	Evidences       []ocsfEvidence   `json:"evidences,omitempty"`
 	Observables     []ocsfObservable `json:"observables,omitempty"`
+	Enrichments     []ocsfEnrichment `json:"enrichments,omitempty"`
 	Unmapped        ocsfUnmapped     `json:"unmapped"`
 }
 
@@ -130,6 +131,36 @@ type ocsfEndpoint struct {
 	InterfaceUID string `json:"interface_uid,omitempty"`
 	InstanceUID  string `json:"instance_uid,omitempty"`
 	VPCUID       string `json:"vpc_uid,omitempty"`
+
+	Location *ocsfLocation         `json:"location,omitempty"`
+	System   *ocsfAutonomousSystem `json:"autonomous_system,omitempty"`
+}
+
+type ocsfLocation struct {
+	Country   string   `json:"country,omitempty"` // ISO 3166-1 alpha-2
+	City      string   `json:"city,omitempty"`
+	Latitude  *float64 `json:"lat,omitempty"`
+	Longitude *float64 `json:"long,omitempty"`
+}
+
+type ocsfAutonomousSystem struct {
+	Number uint32 `json:"number"`
+	Name   string `json:"name,omitempty"`
+}
+
+// ocsfEnrichment is what lists and databases say of a value in the finding that
+// has no field of its own.
+type ocsfEnrichment struct {
+	Name     string    `json:"name"` // of the field
+	Value    string    `json:"value"`
+	Type     string    `json:"type"`
+	Provider string    `json:"provider,omitempty"`
+	Data     ocsfUsage `json:"data"`
+}
+
+type ocsfUsage struct {
+	Kind    string `json:"kind,omitempty"` // private, bogon, scanner, tor, vpn, hosting
+	Service string `json:"aws_service,omitempty"`
 }
 
 type ocsfConnection struct {
@@ -193,6 +224,7 @@ type ocsfTopSource struct {
 	Error   int64  `json:"error"`
 	Country string `json:"country,omitempty"`
 	ASN     uint32 `json:"asn,omitempty"`
+	ASName  string `json:"as_name,omitempty"`
 }
 
 type ocsfTopPort struct {

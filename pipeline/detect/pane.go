@@ -184,13 +184,14 @@ func (s *Samples) Samples() *Samples {
 }
 
 // TopSource is an entry of a top list; Records is too high by at most Error.
-// Country and ASN are empty and 0 when nothing supplies them.
+// Country, ASN and ASName are what Locate knew, empty and 0 when it did not.
 type TopSource struct {
 	Addr    netip.Addr `json:"addr"`
 	Records int64      `json:"records"`
 	Error   int64      `json:"error"`
 	Country string     `json:"country,omitempty"`
 	ASN     uint32     `json:"asn,omitempty"`
+	ASName  string     `json:"as_name,omitempty"`
 }
 
 // TopPort is an entry of a top list; Records is too high by at most Error.

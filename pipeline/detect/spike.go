@@ -9,18 +9,11 @@ import (
 )
 
 const (
-	spikeVersion = "2"
-
-	leastRatio  = 3.0 // a candidate is at least so many times what is expected
-	strongRatio = 10  // from here on it needs no second pane, and is severe
-	crowdLeast  = 5.0 // leastRatio, of a pane that looks like a crowd
-	aloneUsual  = 7
-	aloneLeast  = 4
-	aloneFloors = 4
+	spikeVersion = "3"
 
 	learningFor  = 2 * 24 * 3600 // seconds until findings have full confidence
 	newBaseline  = 6 * 3600      // seconds open, after which it is the normal level
-	seasonOutFor = 2 * 24 * 3600 // seconds without a seasonal baseline after that
+	seasonOutFor = 2 * 24 * 3600 // seconds after that until the seasons have seen it
 	forgetAfter  = 7 * 24 * 3600 // seconds without coverage
 )
 
@@ -33,6 +26,8 @@ type Spike struct {
 	pane        int64 // seconds
 	alpha, lnA  float64
 	rates       learning
+	tailKeep    float32 // of a tail's counts, from pane to pane
+	tailPanes   float64 // that they stand for
 	calendar    calendar
 	interfaces  map[Key]*ingress
 	order       []*ingress // of the last pane, ascending
@@ -49,7 +44,7 @@ type ingress struct {
 	first, covered int64 // start of the first and the last pane with records
 	seen           int   // panes learned
 	tested         int64 // start of the last pane with a test
-	seasonFrom     int64 // no seasonal baseline before
+	seasonFrom     int64 // the level shifted: before, seasons tell of another one
 	hour           int64 // the latest that the seasons hold
 	measures       [NumMeasures]baseline
 	incident       *incident
@@ -66,14 +61,28 @@ type Calibration struct {
 	Below2, Below3, Below4 int64 // P < 1e-2, 1e-3, 1e-4
 }
 
+// add counts one test.
+func (c *Calibration) add(lnP float64) {
+	c.Tested++
+	for _, level := range [...]struct {
+		lnP float64
+		n   *int64
+	}{{math.Log(1e-2), &c.Below2}, {math.Log(1e-3), &c.Below3}, {math.Log(1e-4), &c.Below4}} {
+		if lnP < level.lnP {
+			*level.n++
+		}
+	}
+}
+
 // NewSpike returns the rule for panes of this length. The configuration must
 // be valid.
 func NewSpike(cfg SpikeConfig, pane time.Duration) *Spike {
 	seconds := int64(pane / time.Second)
 	alpha := cfg.alpha(seconds)
+	keep := math.Exp2(-float64(seconds) / tailHalfLife)
 	return &Spike{
 		cfg: cfg, pane: seconds, alpha: alpha, lnA: math.Log(alpha),
-		rates: learningRates(seconds), calendar: calendarOf(cfg.Profile),
+		rates: learningRates(seconds), tailKeep: float32(keep), tailPanes: 1 / (1 - keep), calendar: calendarOf(cfg.Profile),
 		interfaces: make(map[Key]*ingress), last: math.MinInt64,
 	}
 }
@@ -133,8 +142,8 @@ func (s *Spike) newIngress(key Key, start int64) *ingress {
 // inspect tests one interface's pane, moves its incident on, and learns.
 func (s *Spike) inspect(in *ingress, load *Load, pane *Pane) {
 	counts := countsOf(load)
-	t := s.test(in, counts, pane.Start)
 	usual := !load.SkipData // a pane with records missing tells no normal level
+	t := s.test(in, counts, pane.Start, !usual)
 	if usual {
 		in.remember(&counts, pane.Start)
 	}
@@ -153,150 +162,6 @@ func countsOf(load *Load) [NumMeasures]int64 {
 		counts[m] = min(max(0, load.Values[m]/m.unit()), 1<<62)
 	}
 	return counts
-}
-
-// tested is the outcome of the test of one interface's pane.
-type tested struct {
-	done     bool // false in the first panes of an interface
-	counts   [NumMeasures]int64
-	expected [NumMeasures]expected
-	phi      [NumMeasures]float64
-	lnP      [NumMeasures]float64
-	cand     [NumMeasures]bool
-	hit      [NumMeasures]bool
-	// Of the drift test: the usual mean, 0 before there is one, the score, and
-	// whether it struck.
-	usual    [NumMeasures]float64
-	score    [NumMeasures]float64
-	drift    [NumMeasures]bool
-	least    [NumMeasures]float64 // from where on a count can be a candidate
-	alone    [NumMeasures]float64 // from where on a count needs no second pane
-	crowd    bool                 // it looks like a crowd
-	confirms bool                 // a hit rests on the candidate of the pane before
-}
-
-// hits returns the measures that struck.
-func (t *tested) hits() []Measure {
-	var out []Measure
-	for m := range NumMeasures {
-		if t.hit[m] {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-func (s *Spike) test(in *ingress, counts [NumMeasures]int64, start int64) tested {
-	t := tested{done: in.seen >= recentPanes, counts: counts}
-	if !t.done {
-		return t
-	}
-	adjacent := in.tested == start-s.pane
-	s.look(in, &t, start)
-	for m := range NumMeasures {
-		b := &in.measures[m]
-		peak, days := 0.0, 0
-		if start-in.first >= learningFor && start >= in.seasonFrom {
-			peak, days = s.calendar.peak(b.peaks, start/hour, in.hour)
-		}
-		e := b.expect(peak, days, s.cfg.cap())
-		t.expected[m], t.phi[m] = e, b.phi
-		t.lnP[m] = s.surprise(m, counts[m], e.mu, b.phi)
-		x, floor := float64(counts[m]), s.cfg.floor(m)
-		t.least[m] = leastFrom(&t, m, floor)
-		t.cand[m] = t.lnP[m] < s.lnA && x >= t.least[m]
-		t.alone[m] = aloneFrom(&t, m, floor)
-		alone := x >= t.alone[m]
-		t.hit[m] = t.cand[m] && (alone || adjacent && b.cand)
-		t.confirms = t.confirms || t.hit[m] && !alone
-		if t.usual[m] > 0 {
-			s.follow(b, &t, m, adjacent)
-		}
-		b.cand, b.mu, b.muPhi = t.cand[m], e.mu, b.phi
-	}
-	in.tested = start
-	return t
-}
-
-// leastFrom returns from where on a count can be a candidate.
-func leastFrom(t *tested, m Measure, floor float64) float64 {
-	ratio := leastRatio
-	if t.crowd {
-		ratio = crowdLeast
-	}
-	mu := t.expected[m].mu
-	return math.Max(ratio*mu, mu+floor)
-}
-
-// aloneFrom returns from where on a count is so high that no second pane is
-// needed: ten times what is expected, by ten times the floor. Where the hour's
-// usual mean is known and the pane looks like no crowd, seven times that and four
-// times what is expected, by four times the floor.
-func aloneFrom(t *tested, m Measure, floor float64) float64 {
-	mu := t.expected[m].mu
-	from := math.Max(strongRatio*mu, mu+strongRatio*floor)
-	if usual := t.usual[m]; usual > 0 && !t.crowd {
-		from = math.Min(from, max(aloneUsual*usual, aloneLeast*mu, mu+aloneFloors*floor))
-	}
-	return from
-}
-
-// look finds what is usual in each measure, by the drift test's means where they
-// are known and the recent level before, and whether the pane looks like a crowd.
-func (s *Spike) look(in *ingress, t *tested, start int64) {
-	var usual [NumMeasures]float64
-	for m := range NumMeasures {
-		b := &in.measures[m]
-		usual[m] = b.m
-		if start-in.first < learningFor || start < in.seasonFrom {
-			continue
-		}
-		if mean, days := s.calendar.peak(b.trend.means, start/hour, in.hour); days >= leastDays {
-			t.usual[m] = math.Max(1, mean)
-			usual[m] = t.usual[m]
-		}
-	}
-	t.crowd = crowd(t.counts, usual, s.cfg.floor(UniqueSources))
-}
-
-// follow takes a measure's pane into the drift test.
-func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent bool) {
-	h, ratio := plainDrift, float64(driftRatio)
-	if t.crowd {
-		h, ratio = crowdDrift, crowdRatio
-	}
-	if !adjacent {
-		b.trend.score, b.trend.run = 0, 0
-	}
-	mu := t.usual[m]
-	least := mu + s.cfg.floor(m)
-	b.trend.take(t.counts[m], mu, b.phi, h, least)
-	t.score[m] = b.trend.score
-	t.drift[m] = b.trend.drifts(t.counts[m], mu, ratio, max(least, driftPeak*t.expected[m].mu))
-	if t.drift[m] && !t.hit[m] {
-		t.hit[m] = true
-	}
-}
-
-// surprise returns ln P of a count and counts the test. At or below the mean P
-// is far above every level that matters, so it is left at 1.
-func (s *Spike) surprise(m Measure, x int64, mu, phi float64) float64 {
-	c := &s.calibration[m]
-	c.Tested++
-	if float64(x) <= mu {
-		return 0
-	}
-	lnP := lnUpperTail(x, mu, phi)
-	p := math.Exp(lnP)
-	for _, level := range []struct {
-		p float64
-		n *int64
-	}{{1e-2, &c.Below2}, {1e-3, &c.Below3}, {1e-4, &c.Below4}} {
-		if p < level.p {
-			*level.n++
-		}
-	}
-	return lnP
 }
 
 // remember takes a pane into the recent panes and the hourly peaks, whatever
@@ -319,16 +184,17 @@ func (in *ingress) remember(counts *[NumMeasures]int64, start int64) {
 	in.seen++
 }
 
-// learn takes a pane into level and dispersion, when it is no candidate and no
-// incident is open.
+// learn takes a pane into level and dispersion, when it is no candidate, no
+// incident is open, and the drift test has nothing against it: a flood that takes
+// some panes to be found would else widen what it is held against.
 func (s *Spike) learn(in *ingress, t *tested) {
-	calm := in.incident == nil || in.incident.Closed != 0 || in.incident.Provisional
+	calm := in.calm()
 	for m := range NumMeasures {
 		b := &in.measures[m]
 		switch {
 		case in.seen == recentPanes:
 			b.relevel()
-		case t.done && calm && !t.cand[m]:
+		case t.done && calm && !t.cand[m] && b.trend.run == 0:
 			b.learn(t.counts[m], s.rates)
 		}
 	}

@@ -164,10 +164,15 @@ func TestSpikeFloor(t *testing.T) {
 		newIngressCase(t).panes(3*day, 2).panes(3, 51).want().panes(2, 53).
 			want("p868 create low #1 uid=p868 spike,accepted_flows")
 	})
-	t.Run("bytes", func(t *testing.T) {
+	t.Run("bytes, with more flows", func(t *testing.T) {
+		c := newIngressCase(t).panes(3*day, 20, bytesOf(2048))
+		c.panes(3, 50, bytesOf(5<<20)).want() // the excess is 2 KiB short of 5 MiB
+		c.panes(2, 50, bytesOf(5<<20+4096)).want("p868 create low #1 uid=p868 spike,bytes")
+	})
+	t.Run("bytes alone", func(t *testing.T) {
 		c := newIngressCase(t).panes(3*day, 0, bytesOf(2048))
-		c.panes(3, 0, bytesOf(5<<20)).want() // the excess is 2 KiB short of 5 MiB
-		c.panes(2, 0, bytesOf(5<<20+4096)).want("p868 create low #1 uid=p868 spike,bytes")
+		c.panes(3, 0, bytesOf(50<<20)).want()
+		c.panes(2, 0, bytesOf(50<<20+4096)).want("p868 create low #1 uid=p868 spike,bytes")
 	})
 }
 
@@ -392,4 +397,25 @@ func TestSpikeForgets(t *testing.T) {
 		t.Errorf("%d interfaces are held, want 1", n)
 	}
 	c.panes(1, 100_000).want()
+}
+
+func TestSpikeRestoresABaselineBitByBit(t *testing.T) {
+	c := newIngressCase(t).panes(30, 100) // an hour that ended, and means of others that are absent
+	for i := range int64(2*day + 50) {
+		c.panes(1, 97+i*i%31, bytesOf((i*i*i%7919)<<12))
+	}
+	c.panes(1, 300).panes(1, 120).panes(1, 500).missing(3).panes(1, 101)
+	fresh := restored(t, c.rule)
+	for key, in := range c.rule.interfaces {
+		want, got := in.measures, fresh.interfaces[key].measures
+		for m := range want {
+			want[m].mu, want[m].muPhi = 0, 0 // of the last test, for the metric of levels
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(baseline{}, trend{}, tail{}, summit{})); diff != "" {
+			t.Errorf("baselines (-before +restored):\n%s", diff)
+		}
+		if b := &want[AcceptedFlows]; b.tail.n == 0 || b.trend.means[0] == float32(int64(b.trend.means[0])) {
+			t.Errorf("the state is too plain to show a loss: %+v", b)
+		}
+	}
 }

@@ -79,6 +79,6 @@ func (c *SpikeConfig) floor(m Measure) float64 {
 	return float64(c.MinCounts)
 }
 
-// packetsPerCount is how many packets weigh as much as one flow or source: a page
-// takes some dozens.
-const packetsPerCount = 10
+// packetsPerCount is how many packets weigh as much as one flow or source: with 60
+// flows the floor is 6,000 packets or 20 a second, which is 5 MiB in large ones.
+const packetsPerCount = 100

@@ -26,15 +26,18 @@ func (s *Spike) Early(open *Open) []Finding {
 }
 
 func (s *Spike) foresee(in *ingress, load *Load, open *OpenPane) {
-	t := s.glance(in, countsOf(load), open.Start)
+	t := s.hold(in, countsOf(load), open.Start)
 	s.confirmed(&t, in, load, open)
-	pane := &Pane{Start: open.Start, End: open.End}
+	t.weighSources()
 	hits := t.hits()
 	if len(hits) == 0 {
 		return
 	}
-	st := s.finding(in, load, pane, &t, hits)
+	st := s.finding(in, load, &Pane{Start: open.Start, End: open.End}, &t, hits)
 	st.Confidence, st.ConfidenceScore = Provisional, provisionalScore
+	if in.incident != nil && in.incident.reopens(st.crossed, s.pane) {
+		st.Count, st.Records = 0, 0 // the pane is counted when it has closed
+	}
 	s.strike(in, st)
 	in.incident.Provisional = true
 	s.note(in)
@@ -49,50 +52,23 @@ func (s *Spike) confirmed(t *tested, in *ingress, load *Load, open *OpenPane) {
 	if !slices.Contains(t.cand[:], true) {
 		return
 	}
-	before := tested{}
+	var before [NumMeasures]pairable
 	switch {
 	case in.tested == open.Start-s.pane:
 		for m := range NumMeasures {
-			before.cand[m] = in.measures[m].cand
+			before[m] = pairOf(&in.measures[m])
 		}
 	case open.Before != nil:
 		if l, ok := open.Before(load); ok {
-			before = s.glance(in, countsOf(&l), open.Start-s.pane)
+			b := s.hold(in, countsOf(&l), open.Start-s.pane)
+			for m := range NumMeasures {
+				before[m] = pairable{b.cand[m], b.beyond[m].z}
+			}
 		}
 	}
 	for m := range NumMeasures {
-		if t.cand[m] && before.cand[m] && !t.hit[m] {
-			t.hit[m], t.confirms = true, true
-		}
+		t.confirm(m, before[m])
 	}
-}
-
-// glance tests counts without a trace in the state. Only what is strong enough
-// to need no second pane is a hit.
-func (s *Spike) glance(in *ingress, counts [NumMeasures]int64, start int64) tested {
-	t := tested{done: in.seen >= recentPanes, counts: counts}
-	if !t.done {
-		return t
-	}
-	s.look(in, &t, start)
-	for m := range NumMeasures {
-		b := &in.measures[m]
-		peak, days := 0.0, 0
-		if start-in.first >= learningFor && start >= in.seasonFrom {
-			peak, days = s.calendar.peak(b.peaks, start/hour, in.hour)
-		}
-		e := b.expect(peak, days, s.cfg.cap())
-		t.expected[m], t.phi[m] = e, b.phi
-		x, floor := float64(counts[m]), s.cfg.floor(m)
-		t.least[m], t.alone[m] = leastFrom(&t, m, floor), aloneFrom(&t, m, floor)
-		if x < t.least[m] {
-			continue
-		}
-		t.lnP[m] = lnUpperTail(counts[m], e.mu, b.phi)
-		t.cand[m] = t.lnP[m] < s.lnA
-		t.hit[m] = t.cand[m] && x >= t.alone[m]
-	}
-	return t
 }
 
 // settle holds a provisional incident against a pane that has closed. One

@@ -37,7 +37,7 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 		Rule: s.Name(), Version: spikeVersion,
 		Account: printable(orDash(load.Account)), Region: printable(load.Region),
 		Scope: printable(orDash(load.VPC)), Key: e.Interface,
-		Severity: in.severity(e, pane.Start, s.cfg.floor),
+		Severity: s.severity(in, e, pane.Start, t),
 		Time:     pane.End, FirstSeen: load.First, LastSeen: load.Last,
 		Count: t.panes(), Records: load.Records,
 		Title: "Ingress spike on " + e.Interface, Message: e.sentence(), Desc: e.arithmetic(),
@@ -85,16 +85,22 @@ func (e *SpikeEvidence) strength() float64 {
 
 func (in *ingress) young(start int64) bool { return start-in.first < learningFor }
 
-// severity is Medium from ten times what is expected on, by four times the floor:
-// ten times next to nothing is no reason to page anybody.
-func (in *ingress) severity(e *SpikeEvidence, start int64, floor func(Measure) float64) Severity {
+// severity is Medium from ten times what is expected on, by four times the floor
+// and beyond what bursts reach here or longer than they last: ten times next to
+// nothing is no reason to page anybody, nor is a burst as any other.
+func (s *Spike) severity(in *ingress, e *SpikeEvidence, start int64, t *tested) Severity {
 	if in.young(start) {
 		return Low
+	}
+	floors := float64(aloneFloors)
+	if t.volume {
+		floors = volumeFloors
 	}
 	for i := range e.Measures {
 		m := &e.Measures[i]
 		x := float64(m.Observed)
-		if x >= strongRatio*m.Expected && x-m.Expected >= aloneFloors*floor(m.Measure) {
+		beyond := t.beyond[m.Measure].z >= t.beyond[m.Measure].medium || t.lasts[m.Measure]
+		if x >= strongRatio*m.Expected && x-m.Expected >= floors*s.floor(t, m.Measure) && beyond {
 			return Medium
 		}
 	}
@@ -189,8 +195,12 @@ func (e *SpikeEvidence) arithmetic() string {
 		parts[i] = fmt.Sprintf("%s x=%d%s, mu=%s%s (%s), phi=%.2f, %s",
 			m.Measure.noun(), m.Observed, unit, level(m.Expected), unit, m.basis(), m.Phi, probability(m.LnP))
 	}
+	all := strings.Join(parts, "; ")
+	if !slices.ContainsFunc(e.Measures, func(m MeasureEvidence) bool { return !m.Drift }) {
+		return "Drift test (CUSUM of negative-binomial log-likelihood ratios): " + all + "."
+	}
 	return fmt.Sprintf("Two-baseline negative-binomial test, P[X >= x] against alpha=%s: %s.",
-		scientific(e.Measures[0].Alpha), strings.Join(parts, "; "))
+		scientific(e.Measures[0].Alpha), all)
 }
 
 // level writes an expected count: whole, unless it is small.

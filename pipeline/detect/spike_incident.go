@@ -65,13 +65,14 @@ func (s *Spike) above(i *incident, t *tested) []Measure {
 	return out
 }
 
-// shift takes the level that an incident held for so long as the normal one,
-// and leaves the seasonal peaks out until they have seen it too.
+// shift takes the level that an incident held for so long as the normal one. Until
+// the seasons have seen it too, peaks do not limit it and there is no drift test.
 func (in *ingress) shift(now int64) {
 	for m := range in.measures {
 		in.measures[m].relevel()
 		in.measures[m].cand = false
 		in.measures[m].trend.score, in.measures[m].trend.run = 0, 0
+		in.measures[m].tail.meet(0, 0, false, false)
 	}
 	in.seasonFrom = now + seasonOutFor
 }

@@ -9,9 +9,11 @@ import (
 // measure's own unit (bytes are bytes).
 type Level struct {
 	Key
-	Measure   Measure
-	Expected  float64
-	Threshold float64 // the least count that is a candidate
+	Measure  Measure
+	Expected float64
+	// Threshold is the least count that is a candidate, in a pane that looks like
+	// no crowd and in which flows rose too.
+	Threshold float64
 }
 
 // Levels yields the levels of the last pane, by ascending key, for the

@@ -13,7 +13,7 @@ const (
 	incidentEntry = 'i'
 )
 
-const baselineFormat = 2
+const baselineFormat = 3
 
 // Changes puts the entries of the interfaces that had a pane since the last
 // call, after the deletions: an interface that was dropped may have come back.
@@ -83,6 +83,9 @@ func (in *ingress) encodeLevels() []byte {
 		e.uint(uint64(b.trend.n))
 		e.float(b.trend.score)
 		e.uint(uint64(b.trend.run))
+		for _, v := range b.tail.values() {
+			e.float(float64(*v))
+		}
 	}
 	return e
 }
@@ -108,6 +111,9 @@ func (in *ingress) decodeLevels(value []byte) error {
 		b.cand = d.bool()
 		b.trend.sum, b.trend.n = d.float(), int(d.number(math.MaxInt32))
 		b.trend.score, b.trend.run = d.float(), int(d.number(math.MaxInt32))
+		for _, v := range b.tail.values() {
+			*v = float32(d.float())
+		}
 		if b.phi > mostPhi {
 			d.fail()
 		}
@@ -124,7 +130,11 @@ func (in *ingress) encodePeaks() []byte {
 			e.uint(uint64(int64(x) + 1))
 		}
 		for _, x := range in.measures[m].trend.means {
-			e.uint(uint64(math.Float32bits(x + 1)))
+			if x == absent {
+				e.uint(0)
+				continue
+			}
+			e.uint(uint64(math.Float32bits(x)) + 1)
 		}
 	}
 	return e
@@ -143,11 +153,14 @@ func (in *ingress) decodePeaks(value []byte) error {
 		}
 		means := in.measures[m].trend.means
 		for i := range means {
-			x := math.Float32frombits(uint32(d.number(math.MaxUint32+1))) - 1
-			if !(x >= absent && x <= math.MaxFloat32) {
+			v := d.number(math.MaxUint32 + 2)
+			if v == 0 {
+				means[i] = absent
+				continue
+			}
+			if means[i] = math.Float32frombits(uint32(v - 1)); !(means[i] >= 0 && means[i] <= math.MaxFloat32) {
 				d.fail()
 			}
-			means[i] = x
 		}
 	}
 	return d.end("peaks")

@@ -52,9 +52,28 @@ func newStation(rng *rand.Rand) *station {
 	return s
 }
 
-// bursts reports whether the interface belongs to those that the negative-binomial
-// model is known not to fit, or fits only with a wide spread.
-func (s *station) bursts() bool { return s.bursty || s.phi > 0.5 }
+// class tells apart how well the negative-binomial model with a moderate spread
+// fits an interface.
+func (s *station) class() class {
+	switch {
+	case s.bursty || s.phi > 0.5:
+		return wild
+	case s.phi > 0.15:
+		return varying
+	}
+	return steady
+}
+
+type class int
+
+const (
+	steady  class = iota // phi up to 0.15, as the simulator's
+	varying              // phi up to 0.5
+	wild                 // phi above, or bursts
+	numClasses
+)
+
+func (c class) String() string { return [...]string{"steady", "varying", "wild"}[c] }
 
 // usual is the mean of a pane, without gusts, bursts and jobs.
 func (s *station) usual(pane int64) float64 {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 )
 
 // saved is committed state, as a store keeps it.
@@ -272,6 +273,7 @@ func FuzzRestore(f *testing.F) {
 	}
 	f.Add([]byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
+		defer hostiletest.Bound(t)()
 		for _, d := range []Detector{
 			NewSpike(DefaultSpike(), 5*time.Minute),
 			NewScanInternal(DefaultScanInternal(), 5*time.Minute),

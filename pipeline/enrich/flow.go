@@ -16,12 +16,15 @@ type Flow struct {
 	TargetInternal bool
 	TransitGateway bool
 	Reply          bool // ingress that answers a TCP connection of our own
+
+	whence whence
 }
 
 // Enricher decides who is who. Safe for concurrent use.
 type Enricher struct {
 	internal *Networks
 	allow    *Networks
+	places   *Places
 }
 
 // New returns an enricher: internal are the own networks, allow the sources
@@ -29,6 +32,16 @@ type Enricher struct {
 func New(internal, allow []netip.Prefix) *Enricher {
 	return &Enricher{internal: NewNetworks(internal), allow: NewNetworks(allow)}
 }
+
+// With returns an enricher that also knows where addresses belong.
+func (e *Enricher) With(p *Places) *Enricher {
+	with := *e
+	with.places = p
+	return &with
+}
+
+// Places returns what is known of places, nil when nothing is.
+func (e *Enricher) Places() *Places { return e.places }
 
 // Internal reports whether an address lies in the own networks.
 func (e *Enricher) Internal(a netip.Addr) bool { return e.internal.Contains(a) }
@@ -45,7 +58,7 @@ func (e *Enricher) Allowed(a netip.Addr) bool { return e.allow.Contains(a) }
 // way round egress, and anything else unknown. Transit Gateway records have no
 // interface, so their direction stays unknown whatever flow-direction says.
 func (e *Enricher) Enrich(r *flowlog.Record, f *Flow) {
-	f.Record = r
+	f.Record, f.whence.places = r, e.places
 	f.Source, f.Target = r.Addr(flowlog.PktSrcAddr), r.Addr(flowlog.PktDstAddr)
 	if !f.Source.IsValid() {
 		f.Source = r.Addr(flowlog.SrcAddr)

@@ -1,5 +1,5 @@
 // Package enrich says who is who in a record: direction, source, target, what
-// is ours and what is a reply.
+// is ours and what is a reply, and where an address belongs.
 package enrich
 
 import (
@@ -64,11 +64,15 @@ func number(a netip.Addr) uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// last returns the greatest address of an IPv6 network.
+// last returns the greatest address of a network.
 func last(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As16()
-	for bit := p.Bits(); bit < 128; bit++ {
+	a := p.Masked().Addr()
+	b, bits := a.As16(), p.Bits()+128-a.BitLen()
+	for bit := bits; bit < 128; bit++ {
 		b[bit/8] |= 1 << (7 - bit%8)
+	}
+	if a.Is4() {
+		return netip.AddrFrom4([4]byte(b[12:]))
 	}
 	return netip.AddrFrom16(b)
 }

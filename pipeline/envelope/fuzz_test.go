@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
@@ -98,8 +99,12 @@ func FuzzDecoder(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	for _, glob := range []string{"vpc/*", "envelopes/*"} {
+		hostiletest.Seeds(f, glob, func(seed []byte) { f.Add(seed) })
+	}
 	used := NewDecoder(Limits{Inflated: 1 << 16})
 	f.Fuzz(func(t *testing.T, payload []byte) {
+		defer hostiletest.Bound(t)()
 		got := decode(used, payload)
 		for _, line := range got.Lines {
 			if strings.ContainsAny(line, "\n") {

@@ -16,6 +16,10 @@ const (
 	// CloudWatch Logs compressed, Firehose compresses again.
 	maxLayers = 4
 
+	// maxWindow is what any decoder of zstd should know (RFC 8878), and levels
+	// up to 19 need.
+	maxWindow = 8 << 20 // bytes
+
 	// keepBuffer is the size above which a buffer is dropped when a payload
 	// needs less than an eighth of it: one huge payload is no reason to hold
 	// its size for ever.
@@ -119,10 +123,9 @@ func (f *inflater) openGzip() (io.Reader, error) {
 
 func (f *inflater) openZstd() (io.Reader, error) {
 	if f.zstd == nil {
-		// Any decoder should know windows of 8 MiB, however small the content.
-		window := uint64(max(f.limit, 8<<20))
 		var err error
-		f.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(window))
+		f.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(uint64(max(f.limit, maxWindow))), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +150,13 @@ func (f *inflater) inflate(r io.Reader, buffer []byte, size int) ([]byte, error)
 	}
 	for {
 		if len(buffer) == cap(buffer) {
-			grown := make([]byte, len(buffer), min(2*cap(buffer), f.limit+bytes.MinRead))
+			// The last step is a long one: what was grown out of stays until it is
+			// collected, and what is not written to costs nothing.
+			room := 2 * cap(buffer)
+			if room > keepBuffer {
+				room = f.limit + bytes.MinRead
+			}
+			grown := make([]byte, len(buffer), min(room, f.limit+bytes.MinRead))
 			copy(grown, buffer)
 			buffer = grown
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -92,6 +93,7 @@ func FuzzDeaggregate(f *testing.F) {
 	f.Add([]byte("\x1a\x07\x08\x00\x10\x00\x1a\x01x\x0a\x01a\x12\x0217"), true)
 	f.Add(AppendAggregate(nil, someAggregated()), false)
 	f.Fuzz(func(t *testing.T, body []byte, seal bool) {
+		defer hostiletest.Bound(t)()
 		payload := body
 		if seal {
 			payload = sealed(body)

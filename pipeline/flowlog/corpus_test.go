@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -28,17 +29,6 @@ func repository(t *testing.T) string {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-// corpus is the folder of real and published flow logs that lies beside the
-// repository on some machines.
-func corpus(t *testing.T, folder string) string {
-	t.Helper()
-	dir := filepath.Join(repository(t), "..", "shared", "data", folder)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the flow-log corpus is not on this machine")
-	}
-	return dir
 }
 
 func readLines(t *testing.T, path string) []string {
@@ -89,7 +79,7 @@ const (
 )
 
 func TestPublishedLogs(t *testing.T) {
-	dir := corpus(t, "vpc")
+	dir := hostiletest.MustPublished(t, "vpc")
 	for _, c := range []struct {
 		file    string
 		formats []string
@@ -121,7 +111,7 @@ func TestPublishedLogs(t *testing.T) {
 func TestEveryVersion(t *testing.T) {
 	p := NewParser(nil)
 	var got []map[string]int
-	for _, line := range readLines(t, filepath.Join(corpus(t, "vpc"), "vrl_by_version_v2_to_v11.txt")) {
+	for _, line := range readLines(t, filepath.Join(hostiletest.MustPublished(t, "vpc"), "vrl_by_version_v2_to_v11.txt")) {
 		if format, ok := strings.CutPrefix(line, "#format "); ok {
 			p = NewParser(nil)
 			if format != "(default v2)" {
@@ -146,8 +136,25 @@ func TestEveryVersion(t *testing.T) {
 	}
 }
 
+// A Parquet object like those of AWS, except that its columns are texts and hold
+// "None" for a null in two of the rows.
+func TestPublishedParquet(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(hostiletest.MustPublished(t, "vpc"), "flowlogs_reader_flows.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := readParquet(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := count(NewParser(nil), strings.Split(strings.TrimSuffix(text, "\n"), "\n"))
+	if diff := cmp.Diff(map[string]int{"header": 1, "ok": 1, "number": 2}, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
 func TestLabelledLogs(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(corpus(t, "labelled"), "*.log*"))
+	files, err := filepath.Glob(filepath.Join(hostiletest.MustPublished(t, "labelled"), "*.log*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no logs: %v", err)
 	}

@@ -1,6 +1,7 @@
 package flowlog
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 const (
 	parquetRows      = 512       // rows read at a time
 	maxParquetFields = 1024      // columns of a file
+	maxParquetFooter = 16 << 20  // bytes of its metadata
 	maxRowGroup      = 512 << 20 // bytes, uncompressed, that a row group may declare
 )
 
@@ -36,6 +38,9 @@ type ParquetLines struct {
 // OpenParquet opens the file of size bytes in r.
 func OpenParquet(r io.ReaderAt, size int64) (lines *ParquetLines, err error) {
 	defer recovered(&err)
+	if err := checkFooter(r, size); err != nil {
+		return nil, fmt.Errorf("parquet: %w", err)
+	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("parquet: %w", err)
@@ -55,10 +60,30 @@ func OpenParquet(r io.ReaderAt, size int64) (lines *ParquetLines, err error) {
 			return nil, fmt.Errorf("parquet: row group %d declares %d bytes: accepted are up to %d", i, n, maxRowGroup)
 		}
 	}
+	if err := checkPages(r, size, f.Metadata().RowGroups); err != nil {
+		return nil, fmt.Errorf("parquet: %w", err)
+	}
 	l := &ParquetLines{groups: f.RowGroups(), columns: len(names), buffer: make([]parquet.Row, parquetRows)}
 	l.text = append(l.text, strings.Join(names, " ")...)
 	l.text = append(l.text, '\n')
 	return l, nil
+}
+
+// checkFooter reads what a file says of the length of its metadata, at its end:
+// the library allocates that much before it reads.
+func checkFooter(r io.ReaderAt, size int64) error {
+	var end [8]byte // the length, and the magic
+	if size < int64(len("PAR1")+len(end)) {
+		return fmt.Errorf("a file of %d bytes is too short", size)
+	}
+	if _, err := r.ReadAt(end[:], size-int64(len(end))); err != nil && err != io.EOF {
+		return err
+	}
+	n := int64(binary.LittleEndian.Uint32(end[:]))
+	if n > maxParquetFooter || n > size-int64(len("PAR1")+len(end)) {
+		return fmt.Errorf("metadata of %d bytes in a file of %d: accepted are up to %d", n, size, maxParquetFooter)
+	}
+	return nil
 }
 
 // recovered turns a panic of the Parquet reader, which damaged files can

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/parquet-go/parquet-go"
 )
 
@@ -88,13 +91,58 @@ func TestParquetRefused(t *testing.T) {
 	}
 }
 
+// A page that takes no more than kilobytes of the file, and half a gigabyte of
+// memory.
+func TestParquetBombIsRefused(t *testing.T) {
+	f := func(name string, bomb func() []byte) {
+		t.Run(name, func(t *testing.T) {
+			hostiletest.Peak(t, bomb, func(path string) {
+				file, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if text, err := readParquet(file); err == nil || !strings.Contains(err.Error(), "declare") {
+					t.Errorf("%d bytes of text, error %v", len(text), err)
+				}
+			})
+		})
+	}
+	f("long values", func() []byte {
+		return bombOf(t, 80, slices.Repeat([]parquetRow{{Tag: strings.Repeat("a", 8<<10)}}, 128))
+	})
+	type one struct {
+		Version int32 `parquet:"version,dict"`
+	}
+	f("many equal values", func() []byte { return bombOf(t, 17, make([]one, 1<<20)) })
+}
+
+func bombOf[T any](t *testing.T, times int, rows []T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[T](&b, parquet.Compression(&parquet.Zstd), parquet.PageBufferSize(1<<30), parquet.MaxRowsPerRowGroup(1<<40))
+	for range times {
+		if _, err := w.Write(rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func FuzzParquet(f *testing.F) {
 	f.Add(parquetFile(f, make([]parquetRow, 3)...))
 	f.Add([]byte("PAR1PAR1"))
-	if real, err := os.ReadFile("../../../shared/data/vpc/flowlogs_reader_flows.parquet"); err == nil {
-		f.Add(real)
+	if dir, ok := hostiletest.Published(f, "vpc"); ok { // whole: its end tells what is in it
+		published, err := os.ReadFile(filepath.Join(dir, "flowlogs_reader_flows.parquet"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(published)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
+		defer hostiletest.Bound(t)()
 		l, err := OpenParquet(bytes.NewReader(file), int64(len(file)))
 		if err != nil {
 			return

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -197,6 +198,7 @@ func FuzzAddress(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		defer hostiletest.Bound(t)()
 		if strings.IndexFunc(s, func(r rune) bool { return r < 0x80 && isBlank(byte(r)) }) < 0 {
 			checkAddress(t, s)
 		}
@@ -230,7 +232,18 @@ func FuzzParse(f *testing.F) {
 	f.Add(ConsoleV5, lineV5)
 	f.Add(TransitGatewayDefault, lineTGW)
 	f.Add("${srcaddr},new_field,${end}", "\t::ffff:10.0.0.1  x  1700000000 y")
+	hostiletest.Seeds(f, "vpc/*.txt", func(seed []byte) {
+		format := V2
+		for line := range strings.Lines(string(seed)) {
+			if order, ok := strings.CutPrefix(strings.TrimSpace(line), "#format "); ok {
+				format = order
+				continue
+			}
+			f.Add(format, strings.TrimSpace(line))
+		}
+	})
 	f.Fuzz(func(t *testing.T, format, line string) {
+		defer hostiletest.Bound(t)()
 		l, err := ParseLayout(format)
 		if err != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -195,7 +196,9 @@ func FuzzParser(f *testing.F) {
 	f.Add(V2 + "\n" + lineV2 + "\r\n\n" + ConsoleV5 + "\n" + lineV5)
 	f.Add(lineTGW + "\n" + lineIPv6 + "\n\xef\xbb\xbfsrcaddr new-field\n10.0.0.1 x y")
 	formats := layouts(ConsoleV5, "srcaddr dstaddr", "interface-id srcaddr dstaddr action")
+	hostiletest.Seeds(f, "vpc/*", func(seed []byte) { f.Add(string(seed)) })
 	f.Fuzz(func(t *testing.T, text string) {
+		defer hostiletest.Bound(t)()
 		p := NewParser(formats)
 		var r Record
 		for _, line := range strings.Split(text, "\n") {

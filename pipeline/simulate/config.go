@@ -50,6 +50,9 @@ type Config struct {
 	// Malformed and Late are the shares of lines that are broken, and that come
 	// 40 minutes too late: 1 in 2,000 by default; negative for none.
 	Malformed, Late float64
+	// SkipData is in how many minutes an interface has one of which AWS left
+	// records out: 1,500 by default.
+	SkipData int
 	// Misread is the share of scanned targets of which the records say the
 	// opposite of what the truth does.
 	Misread float64
@@ -72,6 +75,7 @@ func (c *Config) setDefaults() error {
 	set(&c.Radiation, 300)
 	set(&c.Malformed, 1.0/2000)
 	set(&c.Late, 1.0/2000)
+	set(&c.SkipData, 1500)
 	switch {
 	case c.Start.IsZero():
 		return fmt.Errorf("simulate: no start time")
@@ -83,6 +87,8 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("simulate: %d interfaces: accepted are 1 to %d for each VPC", c.Interfaces, maxENIs)
 	case c.Interval != time.Minute && c.Interval != 10*time.Minute:
 		return fmt.Errorf("simulate: interval %v: accepted are 1m and 10m", c.Interval)
+	case c.SkipData < 0:
+		return fmt.Errorf("simulate: skipped data in one of %d minutes: accepted are 1 and more", c.SkipData)
 	case c.Level < 0 || c.Level > 1000:
 		return fmt.Errorf("simulate: level %v: accepted are 0 to 1000", c.Level)
 	}

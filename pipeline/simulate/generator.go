@@ -165,16 +165,12 @@ func (g *Generator) begin() {
 	g.minute.Batches = g.minute.Batches[:0]
 }
 
-// skipOdds is in how many minutes an interface has one in which AWS left records
-// out.
-const skipOdds = 1500
-
 // statuses writes the lines that say that an interface had no traffic, or that
 // some of it was left out. What it draws does not depend on the traffic.
 func (g *Generator) statuses(v *vpc) {
 	for _, e := range v.enis {
 		start, end := g.window()
-		skipped := g.rng.IntN(skipOdds) == 0
+		skipped := g.rng.IntN(g.cfg.SkipData) == 0
 		if seconds := int64(g.cfg.Interval.Seconds()); seconds > minute {
 			if (g.now+minute)%seconds != 0 {
 				continue

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
 // Suites are the names that Suite knows.
-func Suites() []string { return []string{"background", "attacks", "benign", "all"} }
+func Suites() []string { return []string{"background", "attacks", "floods", "benign", "all"} }
 
 // course is what a suite plans of one kind. What has a least and a most is drawn
 // in between, by shares: small as often as large.
@@ -56,6 +57,14 @@ var benignCourses = []course{
 // Of whole VPCs: planned only where no attack is.
 var vpcCourses = []course{{kind: "delivery-outage"}, {kind: "late-burst"}}
 
+// floodCourses are the attacks that the rule spike is to find, and what it has to
+// tell from them: in the time of the others it gives four times as many trials.
+func floodCourses() []course {
+	courses := slices.DeleteFunc(slices.Clone(attackCourses), func(c course) bool { return kindOf(c.kind).Rule != "spike" })
+	return append(courses, course{kind: "flash-crowd", factor: 4}, course{kind: "flash-crowd", factor: 4},
+		course{kind: "level-shift", factor: 2.5, every: 6}, course{kind: "dormant-wakes", every: 6})
+}
+
 // apart is how long a site rests between two scenarios, so that what belongs to
 // one can be told from what belongs to the next.
 const apart = 4 * time.Hour
@@ -72,6 +81,8 @@ func Suite(name string, cfg Config, lasts time.Duration) ([]Scenario, error) {
 	case "background":
 	case "attacks":
 		courses = attackCourses
+	case "floods":
+		courses = floodCourses()
 	case "benign":
 		courses, ofVPCs = benignCourses, vpcCourses
 	case "all":

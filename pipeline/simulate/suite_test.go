@@ -41,6 +41,9 @@ func TestSuitesHoldEveryKindTheyAreFor(t *testing.T) {
 	ofVPC := func(k *KindInfo) bool { return k.Kind == "delivery-outage" || k.Kind == "late-burst" }
 	f("background", func(*KindInfo) bool { return false })
 	f("attacks", func(k *KindInfo) bool { return k.Expect == ExpectFinding })
+	f("floods", func(k *KindInfo) bool {
+		return k.Rule == "spike" || k.Kind == "flash-crowd" || k.Kind == "level-shift" || k.Kind == "dormant-wakes"
+	})
 	f("benign", func(k *KindInfo) bool { return k.Expect != ExpectFinding })
 	f("all", func(k *KindInfo) bool { return !ofVPC(k) })
 }
@@ -96,7 +99,7 @@ func TestSuiteErrors(t *testing.T) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
-	f("party", suiteConfig, "accepted are [background attacks benign all]")
+	f("party", suiteConfig, "accepted are [background attacks floods benign all]")
 	f("all", Config{}, "no start time")
 	f("all", Config{Start: noon, Interfaces: 9, VPCs: 1}, "accepted are 10 or more for each VPC")
 }

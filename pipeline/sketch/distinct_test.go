@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -246,6 +247,7 @@ func FuzzDistinctDecode(f *testing.F) {
 	f.Add(distinctOf(first(5)...).AppendBinary(nil))
 	f.Add(distinctOf(first(129)...).AppendBinary(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer hostiletest.Bound(t)()
 		var d Distinct
 		rest, err := d.Decode(b)
 		if err != nil {

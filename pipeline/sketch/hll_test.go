@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -256,6 +257,7 @@ func FuzzHLLDecode(f *testing.F) {
 	}
 	f.Add(dense.AppendBinary(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer hostiletest.Bound(t)()
 		var h HLL
 		rest, err := h.DecodeBinary(b)
 		if err != nil {

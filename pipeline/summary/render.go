@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // DefaultWidth is the width of a table where none is given, in columns.
@@ -79,10 +81,10 @@ func (r *Report) writeSources(t *text) {
 		rows = append(rows, []string{s.Addr.String(), brief(s.Records), known(s.Bytes, size),
 			known(s.Packets, brief), known(s.Targets, brief)})
 	}
-	if located := slices.ContainsFunc(r.TopSources, func(s Source) bool { return s.Country != "" || s.ASN != 0 }); located {
+	if slices.ContainsFunc(r.TopSources, func(s Source) bool { return s.Place != enrich.Place{} }) {
 		rows[0] = append(rows[0], "from")
-		for i, s := range r.TopSources {
-			rows[i+1] = append(rows[i+1], strings.TrimSpace(s.Country+" "+as(s.ASN, s.ASName)))
+		for i := range r.TopSources {
+			rows[i+1] = append(rows[i+1], from(&r.TopSources[i].Place))
 		}
 	}
 	t.table(rows, 5)
@@ -105,9 +107,20 @@ func (r *Report) writePlaces(t *text) {
 		for _, c := range r.Countries {
 			name := c.Country
 			if name == "" {
-				name = "not known"
+				name = noPlace
 			}
 			rows = append(rows, []string{name, count(c.Records), count(c.UniqueSources)})
+		}
+		t.table(rows, 0)
+	}
+	if len(r.Cities) > 0 {
+		rows := [][]string{{"Cities", "records", "sources"}}
+		for _, c := range r.Cities[:min(len(r.Cities), r.Top)] {
+			name := c.City
+			if name == "" {
+				name = fmt.Sprintf("%.2f, %.2f", c.Latitude, c.Longitude)
+			}
+			rows = append(rows, []string{strings.TrimSpace(c.Country + " " + clip(printable(name), 40)), count(c.Records), count(c.UniqueSources)})
 		}
 		t.table(rows, 0)
 	}
@@ -116,7 +129,7 @@ func (r *Report) writePlaces(t *text) {
 		for _, a := range r.ASNs {
 			number := as(a.ASN, "")
 			if number == "" {
-				number = "not known"
+				number = noPlace
 			}
 			rows = append(rows, []string{number, count(a.Records), count(a.UniqueSources), a.ASName})
 		}
@@ -134,6 +147,21 @@ func writeFindings(t *text, findings []string) {
 	for _, f := range findings {
 		t.wrap("  ", f)
 	}
+}
+
+// noPlace is what the lists say of addresses that have no country or system, or
+// none that is known.
+const noPlace = "none known"
+
+// from says where a source belongs, the short and telling first.
+func from(p *enrich.Place) string {
+	var parts []string
+	for _, part := range []string{p.Country, string(p.Kind), as(p.ASN, p.ASName), p.Service, p.City} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 func as(number uint32, name string) string {

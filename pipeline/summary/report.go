@@ -7,15 +7,16 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
 // Options say what a report holds.
 type Options struct {
 	Top int // length of the top lists, 10 when 0
-	// Locate tells where an address belongs; an empty country and AS 0 are
-	// "not known". Without it the lists by country and AS are empty.
-	Locate   func(netip.Addr) (country string, asn uint32, asName string)
+	// Locate tells where an address belongs. Without it the lists by country, AS
+	// and city are empty.
+	Locate   func(netip.Addr) enrich.Place
 	Findings []json.RawMessage // as they stand in the JSON
 }
 
@@ -36,9 +37,19 @@ type Report struct {
 	ASNs          []AS              `json:"asns"`
 	Findings      []json.RawMessage `json:"findings"`
 
-	// Reasons splits Records.Malformed; it is in the table only.
-	Reasons map[string]int64 `json:"-"`
+	// What follows is for the table and other forms of the report, and not in the
+	// JSON.
+
+	Reasons      map[string]int64 `json:"-"` // splits Records.Malformed
+	AllCountries []Country        `json:"-"` // Countries without an end, for a map
+	// Cities are the places in cities, or with coordinates, that a database told of:
+	// the 1,000 with most records.
+	Cities []City `json:"-"`
+	Top    int    `json:"-"` // of Options: as many of them belong in a list
 }
+
+// mostCities is how many cities a report holds, at least: dots on a map.
+const mostCities = 1000
 
 // Records counts data lines by what they are: Total = OK + NoData + SkipData +
 // Malformed. Late ones are among the OK.
@@ -72,6 +83,8 @@ type Source struct {
 	Country string     `json:"country"`
 	ASN     uint32     `json:"asn"`
 	ASName  string     `json:"as_name"`
+
+	Place enrich.Place `json:"-"` // all that is known, with these three
 }
 
 // Port is one destination of ingress.
@@ -83,14 +96,25 @@ type Port struct {
 	number uint8
 }
 
-// Country is the ingress from one country, "" where it is not known.
+// Country is the ingress from one country (ISO 3166-1 alpha-2); "" is all of which
+// no country is known, own and private addresses among it.
 type Country struct {
 	Country       string `json:"country"`
 	Records       int64  `json:"records"`
 	UniqueSources int64  `json:"unique_sources"`
 }
 
-// AS is the ingress from one autonomous system, 0 where it is not known.
+// City is the ingress from one city, or from coordinates without a city's name.
+type City struct {
+	Country, City       string
+	Located             bool
+	Latitude, Longitude float64 // degrees, where Located
+	Records             int64
+	UniqueSources       int64
+}
+
+// AS is the ingress from one autonomous system; 0 is all of which none is known,
+// own and private addresses among it.
 type AS struct {
 	ASN           uint32 `json:"asn"`
 	ASName        string `json:"as_name"`
@@ -110,6 +134,7 @@ func (s *Summary) Report(o Options) *Report {
 		Countries:  []Country{},
 		ASNs:       []AS{},
 		Findings:   o.Findings,
+		Top:        o.Top,
 		TopSources: []Source{},
 		TopPorts:   s.topPorts(o.Top),
 	}

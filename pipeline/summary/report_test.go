@@ -12,6 +12,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
@@ -80,11 +81,11 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func locate(a netip.Addr) (string, uint32, string) {
+func locate(a netip.Addr) enrich.Place {
 	if a.Is6() {
-		return "", 0, ""
+		return enrich.Place{}
 	}
-	return "DE", 64500, "EXAMPLE"
+	return enrich.Place{Country: "DE", ASN: 64500, ASName: "EXAMPLE", Kind: enrich.Hosting}
 }
 
 // crowded has long addresses, great numbers and every list.
@@ -112,8 +113,11 @@ func TestTableFitsItsWidth(t *testing.T) {
 		strings.Repeat("wide", 60) + " and on",
 		"bell \a and\x1b[31m colour",
 	}
-	r := crowded().Report(Options{Locate: func(netip.Addr) (string, uint32, string) {
-		return "DE", 4_200_000_000, "A network with a name that is far too long for any table\x1b[2J"
+	r := crowded().Report(Options{Locate: func(netip.Addr) enrich.Place {
+		return enrich.Place{
+			Country: "DE", City: strings.Repeat("Aue bei Bad Berleburg ", 5) + "\a", Kind: enrich.Scanner, Service: "EC2",
+			ASN: 4_200_000_000, ASName: "A network with a name that is far too long for any table\x1b[2J",
+		}
 	}})
 	for _, width := range []int{0, 40, 80, 120, 200} {
 		for _, color := range []bool{false, true} {
@@ -190,6 +194,63 @@ Findings: 1
   High scan.internal 10.0.3.17
 `
 	if diff := gocmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Where a source belongs fits into the rest of 80 columns, the country first.
+func TestTableOfPlaces(t *testing.T) {
+	places := map[string]enrich.Place{
+		"8.8.8.8":  {Country: "US", ASN: 15169, ASName: "Google LLC"},
+		"9.9.9.9":  {Country: "CH", City: "Zürich", Located: true, Latitude: 47.37, Longitude: 8.55, Kind: enrich.Hosting, ASN: 19281, ASName: "Quad9"},
+		"9.9.9.10": {Country: "CH", Located: true, Latitude: 46.948, Longitude: 7.447},
+		"10.1.2.3": {Kind: enrich.Own},
+	}
+	var s Summary
+	for addr, records := range map[string]int{"8.8.8.8": 4, "9.9.9.9": 3, "9.9.9.10": 2, "10.1.2.3": 1} {
+		for range records {
+			s.Add(&Flow{Direction: flowlog.Ingress, Source: netip.MustParseAddr(addr), Target: netip.MustParseAddr("10.0.0.1"),
+				DstPort: 443, Protocol: 6, Packets: 3, Bytes: 1800, Action: flowlog.Accept, Start: 1795435200, End: 1795435259})
+		}
+	}
+	r := s.Report(Options{Top: 2, Locate: func(a netip.Addr) enrich.Place { return places[a.String()] }})
+	if diff := gocmp.Diff([]Country{{"CH", 5, 2}, {"US", 4, 1}, {"", 1, 1}}, r.AllCountries); diff != "" {
+		t.Errorf("all countries (-want +got):\n%s", diff)
+	}
+	if diff := gocmp.Diff([]Country{{"CH", 5, 2}, {"US", 4, 1}}, r.Countries); diff != "" {
+		t.Errorf("countries (-want +got):\n%s", diff)
+	}
+	var b strings.Builder
+	if err := s.Report(Options{Locate: func(a netip.Addr) enrich.Place { return places[a.String()] }}).WriteTable(&b, TableOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(b.String(), "\n\nTop sources")
+	want := `  records    bytes  packets  targets  from
+8.8.8.8            4  7.0 KiB       12        1  US AS15169 Google LLC
+9.9.9.9            3  5.3 KiB        9        1  CH hosting AS19281 Quad9 Zürich
+9.9.9.10           2  3.5 KiB        6        1  CH
+10.1.2.3           1  1.8 KiB        3        1  own
+
+Top ports  records
+443/tcp         10
+
+Countries   records  sources
+CH                5        2
+US                4        1
+none known        1        1
+
+Cities          records  sources
+CH Zürich             3        1
+CH 46.95, 7.45        2        1
+
+Networks    records  sources  name
+AS15169           4        1  Google LLC
+none known        3        2
+AS19281           3        1  Quad9
+
+No findings
+`
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

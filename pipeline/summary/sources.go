@@ -55,7 +55,8 @@ func (s *Summary) source(e ranked, o Options) Source {
 		Targets: s.unlessLacking(hasTarget, s.targets(e.totals)),
 	}
 	if o.Locate != nil {
-		out.Country, out.ASN, out.ASName = o.Locate(e.addr)
+		out.Place = o.Locate(e.addr)
+		out.Country, out.ASN, out.ASName = out.Place.Country, out.Place.ASN, out.Place.ASName
 	}
 	return out
 }

@@ -148,19 +148,3 @@ func TestNamesFollowTheConventions(t *testing.T) {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 }
-
-func BenchmarkScrape(b *testing.B) {
-	p := published()
-	series := p.Views[0].Counters[0]
-	for range 10_000 {
-		p.Views[0].Counters = append(p.Views[0].Counters, series)
-	}
-	c := New(func() *pipeline.Published { return p }, nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		out := make(chan prometheus.Metric, 1024)
-		go func() { c.Collect(out); close(out) }()
-		for range out {
-		}
-	}
-}

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -32,6 +33,8 @@ type chunker struct {
 	off  int64 // offset in the stream of buf[used], in bytes
 	err  error // why reading ended
 
+	skipping bool // the rest of a line that is too long
+
 	sniffed bool
 	values  *values // nil for lines
 }
@@ -51,16 +54,23 @@ func (e *incomplete) Unwrap() error { return e.err }
 // next returns the next chunk, at most about size bytes unless one line or
 // value is longer, valid until the next call; c.off then is the offset after
 // it. It returns io.EOF at the end of the stream, and the reader's error when
-// the stream broke, after all that was whole.
+// the stream broke, after all that was whole; errPaused when the reader did,
+// and then can go on.
 func (c *chunker) next(size int) ([]byte, error) {
 	c.compact(size)
 	for {
-		if !c.sniffed && (c.n >= headSize || c.err != nil) {
+		if !c.sniffed && (c.n >= headSize || c.err != nil && !errors.Is(c.err, errPaused)) {
 			c.sniff()
+		}
+		if c.skipping {
+			c.skip()
 		}
 		enough := c.n >= size || c.err != nil || (c.eager && c.n > 0)
 		if cut := c.boundary(enough); cut > 0 {
 			return c.take(cut), nil
+		}
+		if errors.Is(c.err, errPaused) {
+			return nil, c.pause()
 		}
 		if c.err != nil {
 			return c.rest()
@@ -74,6 +84,26 @@ func (c *chunker) next(size int) ([]byte, error) {
 		}
 		c.fill(size)
 	}
+}
+
+// pause makes ready for a later call, with what is there of a line or value.
+func (c *chunker) pause() error {
+	c.err = nil
+	if c.n == 0 {
+		c.buf = nil
+	}
+	return errPaused
+}
+
+// skip leaves out what follows of a line that is too long.
+func (c *chunker) skip() {
+	end := bytes.IndexByte(c.buf[:c.n], '\n')
+	c.skipping = end < 0
+	if end < 0 {
+		end = c.n - 1
+	}
+	c.off += int64(end + 1)
+	c.n = copy(c.buf, c.buf[end+1:c.n])
 }
 
 // compact moves what is left to the front, and gives back a buffer that one
@@ -154,6 +184,7 @@ func (c *chunker) overlong() []byte {
 		c.off += int64(c.n - keep)
 		c.n = keep
 		if c.err != nil {
+			c.skipping = errors.Is(c.err, errPaused)
 			c.used = c.n
 			return c.buf[:keep:keep]
 		}

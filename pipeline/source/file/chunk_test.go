@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -145,7 +146,10 @@ func FuzzChunks(f *testing.F) {
 	f.Add([]byte("{\"a\":1}\n{\"b\""), uint8(3))
 	f.Add([]byte("[[\"\\\"\n{}"), uint8(1))
 	f.Add([]byte("\xef\xbb\xbf \n\n{"), uint8(9))
+	hostiletest.Seeds(f, "vpc/*", func(seed []byte) { f.Add(seed, uint8(200)) })
+	hostiletest.Seeds(f, "envelopes/*", func(seed []byte) { f.Add(seed, uint8(200)) })
 	f.Fuzz(func(t *testing.T, content []byte, size uint8) {
+		defer hostiletest.Bound(t)()
 		got, _, err := chunks(strings.NewReader(string(content)), int(size)+1)
 		if err != io.EOF {
 			t.Fatalf("ended with %v", err)

@@ -7,4 +7,7 @@
 // Config.Parallel files are read and decompressed at one moment, and the files
 // are opened in the order of their first record, each when the others have come
 // to its start.
+//
+// With Config.Follow a partition is one content, wherever it is moved, copied
+// or compressed to (follower), and goes on as it grows.
 package file

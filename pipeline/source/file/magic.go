@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -26,6 +27,10 @@ const (
 // maxNesting is how often compressed content may itself be compressed: a
 // Firehose that compresses what CloudWatch had compressed gives two.
 const maxNesting = 3
+
+// maxWindow is the largest window of zstd, which is held in memory: level 20
+// and above, or --long, may ask for more.
+const maxWindow = 32 << 20 // bytes
 
 // headSize is how many bytes tell the format.
 const headSize = 6
@@ -91,6 +96,8 @@ var errNotAtOnce = errors.New("a Parquet file that is compressed again or comes 
 // what it holds. The content does not own raw. whole is the same file for
 // reading anywhere, nil where there is no such thing.
 func openContent(raw io.Reader, whole *stored) (*content, error) {
+	var read atomic.Int64
+	raw = &counting{r: raw, total: &read}
 	c := &content{}
 	size := 32 << 10
 	for range maxNesting {
@@ -125,10 +132,12 @@ func openContent(raw io.Reader, whole *stored) (*content, error) {
 			return c, nil
 		}
 		c.compressed = true
-		if raw, err = c.decompress(kind, peek); err != nil {
+		inflated, err := c.decompress(kind, peek)
+		if err != nil {
 			c.close()
 			return nil, err
 		}
+		raw = &inflating{r: inflated, stored: &read}
 		size = 4 << 10
 	}
 	c.close()
@@ -139,7 +148,7 @@ func (c *content) decompress(kind format, r io.Reader) (io.Reader, error) {
 	if kind == zstandard {
 		// One decoder goroutine less: concurrency 1 decodes in Read itself.
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(128<<20))
+			zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
@@ -151,6 +160,31 @@ func (c *content) decompress(kind format, r io.Reader) (io.Reader, error) {
 		return nil, named{"gzip", nil}.explain(err)
 	}
 	return named{"gzip", z}, nil
+}
+
+const (
+	// maxRatio is how many times its size a file may inflate to, layers taken
+	// together, and maxRatioFrom from how many bytes on that is judged. Flow
+	// logs compress to a tenth, NODATA lines alone to a fiftieth.
+	maxRatio     = 300
+	maxRatioFrom = 64 << 20
+)
+
+// inflating refuses what no flow log inflates to: a file is read as a stream
+// and may be of any length, but a small one must not take hours.
+type inflating struct {
+	r      io.Reader
+	n      int64
+	stored *atomic.Int64 // bytes read of the file
+}
+
+func (i *inflating) Read(p []byte) (int, error) {
+	n, err := i.r.Read(p)
+	i.n += int64(n)
+	if i.n > maxRatioFrom && i.n > maxRatio*i.stored.Load() {
+		return 0, fmt.Errorf("inflates to more than %d times its size: no flow log does", maxRatio)
+	}
+	return n, err
 }
 
 func (c *content) close() {

@@ -47,6 +47,15 @@ type file struct {
 	payload [1]pipeline.Payload
 
 	schedule *schedule
+	object   *Object      // nil for a file
+	followed *followed    // nil for a file that is read once
+	pending  chan pending // what a pipe is being read for
+}
+
+// pending is one read of a pipe, which may take its time.
+type pending struct {
+	chunk []byte
+	err   error
 }
 
 func (f *file) ID() string {
@@ -56,14 +65,26 @@ func (f *file) ID() string {
 	return f.id
 }
 
-// Children returns nil: a file is continued by none.
-func (f *file) Children() []pipeline.Start { return nil }
+// Children returns what follows a file that is followed, under the same name:
+// other files are continued by none.
+func (f *file) Children() []pipeline.Start {
+	if f.followed == nil {
+		return nil
+	}
+	return f.continuation()
+}
 
 // Committed does nothing: a file is not changed by being read.
 func (f *file) Committed(pipeline.Position) {}
 
 func (f *file) announce() pipeline.Start {
 	start := pipeline.Start{ID: f.ID(), At: position(f.resumeAt), Pull: true}
+	if f.followed != nil {
+		start.At = f.place().Position()
+		if prev := f.followed.prev; prev != nil {
+			start.Parents = []string{prev.ID()}
+		}
+	}
 	if f.start != unknown {
 		start.Watermark = time.Unix(f.start, 0).Add(-f.source.cfg.Lateness)
 	}
@@ -74,6 +95,9 @@ func (f *file) announce() pipeline.Start {
 // only the want of file descriptors is an error, because it says nothing
 // about the file.
 func (f *file) Next(ctx context.Context) (pipeline.Batch, error) {
+	if f.followed != nil {
+		return f.nextFollowed(ctx)
+	}
 	f.schedule.enter(f)
 	defer f.schedule.leave(f)
 	if !f.pipe { // a pipe may wait for its writer: without a turn
@@ -85,13 +109,15 @@ func (f *file) Next(ctx context.Context) (pipeline.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return pipeline.Batch{}, err
 	}
-	chunk, err := f.read(ctx)
+	chunk, err := f.readOrWait(ctx)
 	switch {
+	case errors.Is(err, errPaused):
+		return pipeline.Batch{}, nil
 	case err == nil:
 		f.payload[0] = pipeline.Payload{Data: chunk, Position: position(f.chunks.off)}
 		f.advance(chunk)
 		return pipeline.Batch{Payloads: f.payload[:]}, nil
-	case err == io.EOF || ctx.Err() != nil || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+	case err == io.EOF || ctx.Err() != nil || tooManyOpen(err):
 	default:
 		f.source.report(Problem{f.path, f.offset(), reason(err)})
 		err = io.EOF
@@ -101,11 +127,50 @@ func (f *file) Next(ctx context.Context) (pipeline.Batch, error) {
 	} else if err == io.EOF {
 		f.finish()
 	} else {
-		err = fmt.Errorf("open %s: %w: %d files with overlapping times are open at once; raise the limit (ulimit -n)",
-			f.path, reason(err), f.source.open.Load())
+		err = f.descriptors(err)
 	}
 	f.close()
 	return pipeline.Batch{}, err
+}
+
+func tooManyOpen(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+func (f *file) descriptors(err error) error {
+	return fmt.Errorf("open %s: %w: %d files with overlapping times are open at once; raise the limit (ulimit -n)",
+		f.path, reason(err), f.source.open.Load())
+}
+
+// pipeWait is how long Next waits for the writer of a pipe.
+const pipeWait = time.Second
+
+// readOrWait is read, except that it returns errPaused where the writer of a
+// pipe has nothing yet; the next call goes on waiting.
+func (f *file) readOrWait(ctx context.Context) ([]byte, error) {
+	if !f.pipe {
+		return f.read(ctx)
+	}
+	if f.pending == nil {
+		f.pending = make(chan pending, 1)
+		go func(done chan<- pending) {
+			chunk, err := f.read(ctx) // ends with ctx
+			done <- pending{chunk, err}
+		}(f.pending)
+	}
+	timer := time.NewTimer(pipeWait)
+	defer timer.Stop()
+	select {
+	case p := <-f.pending:
+		f.pending = nil
+		return p.chunk, p.err
+	case <-ctx.Done():
+		<-f.pending
+		f.pending = nil
+		return nil, ctx.Err()
+	case <-timer.C:
+		return nil, errPaused
+	}
 }
 
 func (f *file) read(ctx context.Context) ([]byte, error) {
@@ -114,7 +179,11 @@ func (f *file) read(ctx context.Context) ([]byte, error) {
 	}
 	size := min(f.source.chunk, max(minChunk, chunkBudget/int(max(1, f.source.open.Load()))))
 	if f.chunks == nil {
-		if err := f.openAt(ctx, size); err != nil {
+		open := f.openAt
+		if f.followed != nil {
+			open = f.openFollowed
+		}
+		if err := open(ctx, size); err != nil {
 			return nil, err
 		}
 	}
@@ -142,7 +211,7 @@ func (f *file) openAt(ctx context.Context, size int) error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if t := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"); len(t) == 0 || t[0] == '{' || t[0] == '[' {
+	if isJSON(head) {
 		return nil
 	}
 	n, err := io.CopyBuffer(io.Discard, io.LimitReader(f.content, f.resumeAt), make([]byte, size))
@@ -164,8 +233,13 @@ func (f *file) open(ctx context.Context, read *atomic.Int64) error {
 	f.raw = raw
 	f.stored = &counting{r: raw, total: read}
 	var whole *stored
-	if at, ok := raw.(*os.File); ok && !f.pipe {
-		whole = &stored{at, f.size}
+	switch at := raw.(type) {
+	case *os.File:
+		if !f.pipe {
+			whole = &stored{at, f.size}
+		}
+	case *Spooled:
+		whole = at.stored()
 	}
 	if f.content, err = openContent(f.stored, whole); err != nil {
 		return err
@@ -176,6 +250,12 @@ func (f *file) open(ctx context.Context, read *atomic.Int64) error {
 
 func (f *file) openRaw(ctx context.Context) (io.ReadCloser, error) {
 	switch {
+	case f.object != nil:
+		body, err := f.object.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return Spool(body)
 	case f.path == Stdin:
 		return newWaiting(ctx, func() (io.Reader, error) {
 			if f.source.cfg.Stdin == nil {
@@ -220,17 +300,17 @@ func (f *file) offset() int64 {
 	if f.chunks == nil {
 		return f.resumeAt
 	}
-	return f.chunks.off
+	return max(f.resumeAt, f.chunks.off) // JSON is read through from the beginning
 }
 
 // probe reads the beginning of the file to learn when its first record starts.
-func (f *file) probe() {
+func (f *file) probe(ctx context.Context) {
 	defer func() {
 		f.close()
 		f.chunks, f.stored = nil, nil
 	}()
 	var unaccounted atomic.Int64
-	if err := f.open(context.Background(), &unaccounted); err != nil {
+	if err := f.open(ctx, &unaccounted); err != nil {
 		return
 	}
 	chunk, err := f.chunks.next(minChunk)

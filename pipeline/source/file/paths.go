@@ -2,10 +2,10 @@ package file
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -27,22 +27,48 @@ func expand(paths []string) ([]input, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no path given: name files, folders, globs, or - for standard input")
 	}
-	var e expansion
-	e.seen = make(map[string]bool)
+	e := expansion{seen: make(map[string]bool)}
 	for _, p := range paths {
 		e.add(p)
 	}
+	wrong := slices.Concat(e.missing, e.problems)
 	if len(e.rejected) == len(e.inputs) {
-		e.problems = append(e.problems, e.rejected...)
+		wrong = append(wrong, e.rejected...)
 	}
-	return e.inputs, errors.Join(e.problems...)
+	var errs []error
+	for _, p := range wrong {
+		errs = append(errs, p)
+	}
+	return e.inputs, errors.Join(errs...)
 }
+
+// lookUp is expand for paths that may not exist yet, and for files that may go
+// meanwhile.
+func lookUp(paths []string) ([]input, []unusable) {
+	e := expansion{seen: make(map[string]bool)}
+	for _, p := range paths {
+		e.add(p)
+	}
+	return e.inputs, e.problems
+}
+
+// unusable is a path that can't be read.
+type unusable struct {
+	kind, path string
+	err        error
+}
+
+func (u unusable) Error() string { return u.kind + " " + u.path + ": " + u.err.Error() }
+
+// Unwrap returns why.
+func (u unusable) Unwrap() error { return u.err }
 
 type expansion struct {
 	inputs   []input
 	seen     map[string]bool // by real path
-	problems []error
-	rejected []error // one for each file in a folder whose format is not accepted
+	missing  []unusable      // nothing is there
+	problems []unusable
+	rejected []unusable // one for each file in a folder whose format is not accepted
 }
 
 func (e *expansion) add(path string) {
@@ -57,25 +83,25 @@ func (e *expansion) add(path string) {
 	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?["):
 		e.addGlob(path)
 	case errors.Is(err, fs.ErrNotExist):
-		e.fail("path %s: no such file or folder", path)
+		e.miss("path", path, "no such file or folder")
 	default:
-		e.fail("path %s: %w", path, reason(err))
+		e.fail("path", path, reason(err))
 	}
 }
 
 func (e *expansion) addGlob(pattern string) {
 	matches, err := filepath.Glob(pattern)
 	if err != nil {
-		e.fail("glob %s: %w", pattern, err)
+		e.fail("glob", pattern, err)
 		return
 	}
 	if len(matches) == 0 {
-		e.fail("glob %s: no file matches", pattern)
+		e.miss("glob", pattern, "no file matches")
 	}
 	for _, m := range matches {
 		st, err := os.Stat(m)
 		if err != nil {
-			e.fail("path %s: %w", m, reason(err))
+			e.fail("path", m, reason(err))
 			continue
 		}
 		e.addExisting(m, st)
@@ -98,7 +124,7 @@ func (e *expansion) addFolder(dir string) {
 	root := filepath.Clean(dir) + string(filepath.Separator)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			e.fail("path %s: %w", filepath.Clean(path), reason(err))
+			e.fail("path", filepath.Clean(path), reason(err))
 			return nil
 		}
 		if path != root && strings.HasPrefix(d.Name(), ".") {
@@ -112,7 +138,7 @@ func (e *expansion) addFolder(dir string) {
 		}
 		st, err := os.Stat(path)
 		if err != nil {
-			e.fail("path %s: %w", path, reason(err))
+			e.fail("path", path, reason(err))
 			return nil
 		}
 		if st.Mode().IsRegular() {
@@ -122,10 +148,10 @@ func (e *expansion) addFolder(dir string) {
 		return nil
 	})
 	if err != nil {
-		e.fail("folder %s: %w", dir, reason(err))
+		e.fail("folder", dir, reason(err))
 	}
 	if found == 0 {
-		e.fail("folder %s: no file in it", dir)
+		e.miss("folder", dir, "no file in it")
 	}
 }
 
@@ -141,16 +167,16 @@ func (e *expansion) addFile(path string, st fs.FileInfo, named bool) {
 	}
 	head, err := readHead(path)
 	if err != nil {
-		e.fail("path %s: %w", path, reason(err))
+		e.fail("path", path, reason(err))
 		return
 	}
 	if _, err := sniff(head); err != nil {
 		if named {
-			e.fail("path %s: %w", path, err)
+			e.fail("path", path, err)
 			return
 		}
 		if e.take(in) {
-			e.rejected = append(e.rejected, fmt.Errorf("path %s: %w", path, err))
+			e.rejected = append(e.rejected, unusable{"path", path, err})
 		}
 		return
 	}
@@ -174,8 +200,16 @@ func (e *expansion) take(in input) bool {
 	return true
 }
 
-func (e *expansion) fail(format string, args ...any) {
-	e.problems = append(e.problems, fmt.Errorf(format, args...))
+func (e *expansion) fail(kind, path string, err error) {
+	if errors.Is(err, fs.ErrNotExist) { // it went while this looked
+		e.missing = append(e.missing, unusable{kind, path, err})
+		return
+	}
+	e.problems = append(e.problems, unusable{kind, path, err})
+}
+
+func (e *expansion) miss(kind, path, why string) {
+	e.missing = append(e.missing, unusable{kind, path, errors.New(why)})
 }
 
 // reason strips the operation and the path from an error of package os: the

@@ -1,7 +1,9 @@
 package file
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,19 +54,32 @@ type schedule struct {
 	stall  *time.Timer
 }
 
-// runSchedule works on all the files, and returns the first error of the host.
-func runSchedule(ctx context.Context, source *Source, host pipeline.Host, files []*file) error {
+// runSchedule works on all the files, and on what the follower adds to them
+// unless that is nil, and returns the first error of the host.
+func runSchedule(ctx context.Context, source *Source, host pipeline.Host, files []*file, follow *follower) error {
 	group, ctx := errgroup.WithContext(ctx)
-	s := &schedule{source: source, host: host, ctx: ctx, group: group, queue: files, open: make(map[*file]bool)}
+	s := &schedule{source: source, host: host, ctx: ctx, group: group, open: make(map[*file]bool)}
 	s.stall = time.AfterFunc(stallAfter, s.stalled)
 	defer s.stall.Stop()
+	s.add(files)
+	if follow != nil {
+		follow.schedule = s
+		group.Go(func() error { return follow.run(ctx) })
+	}
+	return group.Wait()
+}
+
+// add puts files into the queue.
+func (s *schedule) add(files []*file) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, f := range files {
 		f.schedule = s
 	}
-	s.mu.Lock()
+	s.queue = append(s.queue, files...)
+	slices.SortStableFunc(s.queue, func(a, b *file) int { return cmp.Compare(a.start, b.start) })
 	s.openReached()
-	s.mu.Unlock()
-	return group.Wait()
+	s.watch()
 }
 
 // openReached opens every file whose time has come. s.mu is held.
@@ -98,6 +113,9 @@ func (s *schedule) openNext() {
 	s.group.Go(func() error {
 		err := s.host.Work(s.ctx, f)
 		f.close()
+		if f.followed != nil && err == nil {
+			f.followed.ends()
+		}
 		s.end(f)
 		return err
 	})

@@ -3,6 +3,7 @@ package file
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flowwatch/flowwatch/pipeline"
@@ -25,6 +28,8 @@ type Config struct {
 	// Paths are files, folders, globs, or "-" for Stdin.
 	Paths []string
 	Stdin io.Reader
+	// Objects are read beside Paths, which may be none then.
+	Objects []Object
 	// Parallel is how many files are read at one moment; GOMAXPROCS by default.
 	Parallel int
 	// Lateness is how long before a file's first record its watermark begins.
@@ -35,10 +40,16 @@ type Config struct {
 	// must be safe for concurrent use. Without it, no start is known: no
 	// partition begins with a watermark, and all files are open at once.
 	Probe func(chunk []byte) (start time.Time, ok bool)
+	// Follow goes on reading files that grow, and what comes to the paths later.
+	// A path that does not exist, or a glob that matches nothing, is waited for.
+	Follow bool
+	// Log and Registerer hear of files that can't be read; nil is nobody.
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
 }
 
-// Source reads a fixed set of files, each to its end. It implements
-// pipeline.Source; Run is called once.
+// Source reads files, a fixed set each to its end, or with Config.Follow
+// whatever comes. It implements pipeline.Source; Run is called once.
 type Source struct {
 	cfg   Config
 	files []*file
@@ -49,6 +60,12 @@ type Source struct {
 	done  atomic.Int64 // stored bytes read
 	total int64
 
+	following atomic.Int64 // files that are followed and have not ended
+	poll      time.Duration
+	settled   time.Duration
+	now       func() time.Time
+
+	metrics  *metrics
 	mu       sync.Mutex
 	problems []Problem
 }
@@ -67,6 +84,9 @@ func (p Problem) Error() string {
 // Unwrap returns Err.
 func (p Problem) Unwrap() error { return p.Err }
 
+// maxProblems is how many of them are kept; all are counted.
+const maxProblems = 1000
+
 // unknown stands for an event time that is not known: before all others.
 const unknown = math.MinInt64
 
@@ -80,22 +100,55 @@ func Open(cfg Config) (*Source, error) {
 	if cfg.Parallel <= 0 {
 		cfg.Parallel = runtime.GOMAXPROCS(0)
 	}
-	inputs, err := expand(cfg.Paths)
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	var inputs []input
+	var err error
+	if len(cfg.Paths) > 0 || len(cfg.Objects) == 0 {
+		inputs, err = cfg.inputs()
+	}
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, turns: turns{free: cfg.Parallel}, chunk: maxChunk}
+	s := &Source{cfg: cfg, turns: turns{free: cfg.Parallel}, chunk: maxChunk, poll: poll, settled: settled}
+	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
+		return nil, fmt.Errorf("register the metrics of %s: %w", cfg.Name, err)
+	}
 	for _, in := range inputs {
+		if cfg.Follow && !in.pipe {
+			continue // the follower will find it
+		}
 		s.files = append(s.files, &file{source: s, input: in, start: unknown, reached: unknown})
 		s.total += in.size
 	}
+	for i := range cfg.Objects {
+		o := &cfg.Objects[i]
+		s.files = append(s.files, &file{source: s, input: input{path: o.Name, size: o.Size, named: true}, object: o, start: unknown, reached: unknown})
+		s.total += o.Size
+	}
 	return s, nil
+}
+
+// inputs looks the paths up. Where files are followed only what is there and
+// can't be read is wrong.
+func (c *Config) inputs() ([]input, error) {
+	if !c.Follow || len(c.Paths) == 0 {
+		return expand(c.Paths)
+	}
+	inputs, problems := lookUp(c.Paths)
+	var errs []error
+	for _, p := range problems {
+		errs = append(errs, p)
+	}
+	return inputs, errors.Join(errs...)
 }
 
 // Name returns Config.Name.
 func (s *Source) Name() string { return s.cfg.Name }
 
-// Files returns the paths of the files found, in the order of Paths.
+// Files returns the paths of the files found that are not followed, in the
+// order of Paths.
 func (s *Source) Files() []string {
 	var paths []string
 	for _, f := range s.files {
@@ -119,16 +172,31 @@ func (s *Source) Problems() []Problem {
 }
 
 func (s *Source) report(p Problem) {
+	s.metrics.problems.Inc()
+	s.cfg.Log.Warn("a file can't be read", zap.String("path", p.Path), zap.Int64("offset", p.Offset), zap.Error(p.Err))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.problems = append(s.problems, p)
+	if len(s.problems) < maxProblems {
+		s.problems = append(s.problems, p)
+	}
 }
 
 // Run registers every file, each with the watermark that its first record
 // allows, and hands them to host in the order of these. A file that cannot be
 // read to its end is one of Problems and the others go on.
 func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
-	rest, err := s.resume(host.Resume(s.cfg.Name))
+	s.now = host.Now
+	resumed := host.Resume(s.cfg.Name)
+	var follow *follower
+	var found []*file
+	if s.cfg.Follow {
+		follow = newFollower(s, host)
+		var err error
+		if found, err = follow.begins(resumed); err != nil {
+			return err
+		}
+	}
+	rest, err := s.resume(resumed)
 	if err != nil {
 		return err
 	}
@@ -136,6 +204,7 @@ func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	rest = append(rest, found...)
 	slices.SortStableFunc(rest, func(a, b *file) int { return cmp.Compare(a.start, b.start) })
 	var starts []pipeline.Start
 	for _, f := range rest {
@@ -147,7 +216,7 @@ func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
 		}
 		return fmt.Errorf("register files: %w", err)
 	}
-	err = runSchedule(ctx, s, host, rest)
+	err = runSchedule(ctx, s, host, rest, follow)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -197,7 +266,7 @@ func (s *Source) probe(ctx context.Context, files []*file) {
 			continue
 		}
 		group.Go(func() error {
-			f.probe()
+			f.probe(ctx)
 			return nil
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/source/sourcetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -115,7 +117,7 @@ func TestDamagedFilesAreReported(t *testing.T) {
 		"flipped.gz":   "gzip: ",
 		"cut.zst":      "zstd: ",
 		"header.gz":    "gzip: ",
-		"data.parquet": "parquet: invalid magic",
+		"data.parquet": "parquet: a file of 8 bytes is too short",
 		"trailing.gz":  "gzip: ",
 	}
 	problems := s.Problems()
@@ -286,6 +288,24 @@ func TestPipeThatPauses(t *testing.T) {
 		t.Errorf("interrupted run: %v", err)
 	}
 	w.Close()
+}
+
+// While the writer of a pipe is silent, what came before can be merged.
+func TestSilentPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		defer w.Close()
+		s, err := Open(Config{Paths: []string{"-"}, Stdin: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.WriteString(w, "1 2 first\n3 4 sec") }()
+		began := time.Now()
+		err = sourcetest.NewHost(t, time.Now).Run(s, func(*sourcetest.Progress) bool { return time.Since(began) > time.Minute })
+		if took := time.Since(began); err != nil || took > time.Minute+2*pipeWait {
+			t.Errorf("stopped after %v: %v", took, err)
+		}
+	})
 }
 
 func TestErrorOfTheHostEndsTheRun(t *testing.T) {

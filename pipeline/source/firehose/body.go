@@ -10,13 +10,22 @@ import (
 // maxBody is what a request may have, as sent and after its content encoding.
 const maxBody = 64 << 20
 
-var errTooLarge = errors.New("the body is larger than 64 MiB")
+// maxValue is what one record may have, in base64, with what lies before it. A
+// record of Firehose has 1,000 KiB, and 6 MB after a transformation. The JSON
+// decoder holds a value whole, in a buffer that doubles.
+const maxValue = 16 << 20
+
+var (
+	errTooLarge      = errors.New("the body is larger than 64 MiB")
+	errValueTooLarge = errors.New("a record or another value is larger than 16 MiB")
+)
 
 // limited fails, where an io.LimitReader would end, so that half a body is
 // never taken for a whole one.
 type limited struct {
-	r    io.Reader
-	left int64
+	r     io.Reader
+	left  int64
+	value int64 // read since the last value was whole, about
 }
 
 func (l *limited) Read(p []byte) (int, error) {
@@ -24,12 +33,16 @@ func (l *limited) Read(p []byte) (int, error) {
 	if l.left -= int64(n); l.left < 0 {
 		return 0, errTooLarge
 	}
+	if l.value += int64(n); l.value > maxValue {
+		return 0, errValueTooLarge
+	}
 	return n, err
 }
 
 // readBody decodes {"requestId": ..., "timestamp": ..., "records": [{"data":
-// base64}]} as a stream. Unknown members are passed over.
-func readBody(r io.Reader) (id string, records [][]byte, err error) {
+// base64}]} as a stream, of at most maxBody bytes. Unknown members are passed over.
+func readBody(body io.Reader) (id string, records [][]byte, err error) {
+	r := &limited{r: body, left: maxBody}
 	d := json.NewDecoder(r)
 	if err := expect(d, '{'); err != nil {
 		return "", nil, err
@@ -48,7 +61,7 @@ func readBody(r io.Reader) (id string, records [][]byte, err error) {
 				return "", nil, errors.New("records: stands there twice")
 			}
 			seen = true
-			records, err = readRecords(d)
+			records, err = readRecords(d, r)
 		default:
 			var skipped json.RawMessage
 			err = d.Decode(&skipped)
@@ -72,7 +85,7 @@ func readBody(r io.Reader) (id string, records [][]byte, err error) {
 	return id, records, nil
 }
 
-func readRecords(d *json.Decoder) (records [][]byte, err error) {
+func readRecords(d *json.Decoder, r *limited) (records [][]byte, err error) {
 	if err := expect(d, '['); err != nil {
 		return nil, err
 	}
@@ -87,6 +100,7 @@ func readRecords(d *json.Decoder) (records [][]byte, err error) {
 			return nil, fmt.Errorf("record %d: has no data", len(records))
 		}
 		records = append(records, *record.Data)
+		r.value = 0
 	}
 	return records, expect(d, ']')
 }

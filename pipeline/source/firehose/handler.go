@@ -131,9 +131,11 @@ func (s *Source) read(w http.ResponseWriter, r *http.Request, id string) ([][]by
 	default:
 		return nil, &failure{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %.20q: gzip or none is accepted", encoding)}
 	}
-	inBody, records, err := readBody(&limited{r: body, left: maxBody})
+	inBody, records, err := readBody(body)
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errValueTooLarge):
+		return nil, &failure{http.StatusRequestEntityTooLarge, errValueTooLarge.Error()}
 	case errors.Is(err, errTooLarge) || errors.As(err, &tooLarge):
 		return nil, &failure{http.StatusRequestEntityTooLarge, errTooLarge.Error()}
 	case err != nil:

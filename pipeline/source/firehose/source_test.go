@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -211,7 +212,9 @@ func TestProtocol(t *testing.T) {
 	post("no gzip", good, set("Content-Encoding", "gzip"), 400, "gzip")
 	post("a bomb", gzipped(make([]byte, maxBody+1)), set("Content-Encoding", "gzip"), 400, "body: ") // NUL is no JSON
 	bomb := append([]byte(`{"x":"`), bytes.Repeat([]byte("a"), maxBody)...)
-	post("a bomb of JSON", gzipped(bomb), set("Content-Encoding", "gzip"), 413, "larger than 64 MiB")
+	post("a bomb of JSON", gzipped(bomb), set("Content-Encoding", "gzip"), 413, "larger than 16 MiB")
+	many := bodyOf("r", slices.Repeat([][]byte{make([]byte, 1<<20)}, 49)...)
+	post("more than a body may have", gzipped(many), set("Content-Encoding", "gzip"), 413, "larger than 64 MiB")
 	if got := len(host.Deliveries()); got != 0 {
 		t.Errorf("%d payloads were delivered of requests that were refused", got)
 	}

@@ -1,12 +1,8 @@
 package s3
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/flowwatch/flowwatch/pipeline"
-	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 	"github.com/flowwatch/flowwatch/pipeline/source/delivered"
 	"github.com/flowwatch/flowwatch/pipeline/source/file"
 )
@@ -36,9 +31,6 @@ const (
 	// unanswered is how long the queue may not answer until nothing is known of
 	// it any more; it answers every 20 s.
 	unanswered = time.Minute
-	// maxParquet bounds a Parquet object, which is kept in a temporary file
-	// while it is read.
-	maxParquet = 1 << 30
 )
 
 // delivery is one received message.
@@ -81,8 +73,7 @@ type reading struct {
 	hash    uint64
 	from    int64 // uncompressed bytes that were committed before
 	written time.Time
-	body    io.Closer
-	temp    *os.File
+	body    *file.Spooled
 	reader  *file.Reader
 	header  []byte // the first line, to go before what is read from the middle
 	before  int64
@@ -170,39 +161,17 @@ func (r *reading) start(ctx context.Context, api API) error {
 	if err != nil {
 		return err
 	}
-	r.body, r.written = body, written
-	buffered := bufio.NewReaderSize(body, 64<<10)
-	magic, err := buffered.Peek(4)
-	if err != nil && err != io.EOF {
+	r.written = written
+	if r.body, err = file.Spool(body); err != nil {
 		return err
 	}
-	if string(magic) != "PAR1" {
-		r.reader, err = file.NewReader(buffered, nil, 0)
-		return err
-	}
-	if r.temp, err = os.CreateTemp("", "flowwatch-*.parquet"); err != nil {
-		return err
-	}
-	if err := os.Remove(r.temp.Name()); err != nil { // it lives while it is open
-		return err
-	}
-	size, err := io.Copy(r.temp, io.LimitReader(buffered, maxParquet+1))
-	if err == nil && size > maxParquet {
-		err = fmt.Errorf("a Parquet object larger than %d MiB", maxParquet>>20)
-	}
-	if err != nil {
-		return err
-	}
-	r.reader, err = file.NewReader(io.NewSectionReader(r.temp, 0, size), r.temp, size)
+	r.reader, err = r.body.NewReader()
 	return err
 }
 
 func (r *reading) close() {
 	if r.reader != nil {
 		r.reader.Close()
-	}
-	if r.temp != nil {
-		_ = r.temp.Close() // it is gone with that
 	}
 	if r.body != nil {
 		_ = r.body.Close() // it was only read
@@ -240,7 +209,7 @@ func (p *partition) read(ctx context.Context) (payload pipeline.Payload, ok bool
 			return pipeline.Payload{Data: data, Position: p.memory.Place(), Arrival: r.written}, true, nil
 		}
 		if before == 0 && r.from > 0 {
-			r.header = headerOf(chunk)
+			r.header = file.Header(chunk)
 		}
 		if after <= r.from {
 			continue
@@ -256,18 +225,6 @@ func (p *partition) read(ctx context.Context) (payload pipeline.Payload, ok bool
 		p.memory.Set(r.hash, p.now(), off)
 		return pipeline.Payload{Data: data, Position: p.memory.Place(), Arrival: r.written}, true, nil
 	}
-}
-
-// headerOf returns the first line when it names the columns: who reads on in
-// the middle of an object has to know them, as another one may have been read
-// meanwhile.
-func headerOf(chunk []byte) []byte {
-	end := bytes.IndexByte(chunk, '\n') + 1
-	var r flowlog.Record
-	if kind, _ := flowlog.NewParser(nil).Parse(bytes.TrimSpace(chunk[:end]), &r); kind != flowlog.Header {
-		return nil
-	}
-	return bytes.Clone(chunk[:end])
 }
 
 // fail gives the object at hand up; its message goes back to the queue.

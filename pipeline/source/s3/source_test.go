@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flowwatch/flowwatch/pipeline"
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/flowwatch/flowwatch/pipeline/source/sourcetest"
 )
 
@@ -323,12 +323,9 @@ func TestNotifications(t *testing.T) {
 func FuzzNotification(f *testing.F) {
 	f.Add(eventOf("k"))
 	f.Add(`{"Type":"Notification","Message":"{\"detail-type\":\"Object Created\"}"}`)
-	for _, name := range []string{"lambda_promtail_s3_event", "lambda_promtail_eventbridge_s3", "lambda_promtail_s3_test_event", "datadog_sqs_s3"} {
-		if real, err := os.ReadFile("../../../../shared/data/envelopes/" + name + ".json"); err == nil {
-			f.Add(string(real))
-		}
-	}
+	hostiletest.Seeds(f, "envelopes/*", func(seed []byte) { f.Add(string(seed)) })
 	f.Fuzz(func(t *testing.T, body string) {
+		defer hostiletest.Bound(t)()
 		objects, err := parseNotification(body)
 		for _, o := range objects {
 			if err != nil || o.Bucket == "" || o.Key == "" {

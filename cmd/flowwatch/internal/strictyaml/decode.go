@@ -115,7 +115,11 @@ func (d *decoder) keys(n *yaml.Node, p place, visit func(name string, at place, 
 			d.add(at, "the merge key << is not supported; write its keys out")
 			continue
 		case duplicate:
-			d.add(at, fmt.Sprintf("duplicate key; it stands on line %d already", line))
+			text := fmt.Sprintf("duplicate key; it stands on line %d already", line)
+			if line < 0 {
+				text = "duplicate key"
+			}
+			d.add(at, text)
 			continue
 		}
 		first[key.Value] = at.line

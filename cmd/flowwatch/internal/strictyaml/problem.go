@@ -9,7 +9,7 @@ import (
 // Problem is one thing that is wrong in a file.
 type Problem struct {
 	File   string
-	Line   int    // from 1
+	Line   int    // from 1; 0 for what is not in a file
 	Path   string // of the key, like sources[0].kinesis.stream; empty for the file itself
 	Text   string // what is wrong, and what is accepted
 	column int
@@ -17,13 +17,22 @@ type Problem struct {
 
 // Error returns "file:line: path: text".
 func (p Problem) Error() string {
-	if p.Path == "" {
-		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
 	}
-	return fmt.Sprintf("%s:%d: %s: %s", p.File, p.Line, p.Path, p.Text)
+	switch {
+	case p.Line == 0 && p.File == "--set" && p.Path != "":
+		b.WriteString(" " + p.Path)
+	case p.Path != "":
+		b.WriteString(": " + p.Path)
+	}
+	return b.String() + ": " + p.Text
 }
 
-// Problems are all that is wrong in a file, by ascending line.
+// Problems are all that is wrong in a file, by ascending line, and then with
+// what was set beside it.
 type Problems []Problem
 
 // Error returns one line for each problem.
@@ -36,8 +45,16 @@ func (ps Problems) Error() string {
 }
 
 func compareProblems(a, b Problem) int {
-	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.column, b.column),
+	return cmp.Or(cmp.Compare(order(a.Line), order(b.Line)), cmp.Compare(a.column, b.column),
 		strings.Compare(a.Path, b.Path), strings.Compare(a.Text, b.Text))
+}
+
+// order puts the lines below 0 last, -1 first.
+func order(line int) int {
+	if line < 0 {
+		return 1<<31 - line
+	}
+	return line
 }
 
 // place is where a value stands: in the file and in the tree of keys.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -84,6 +85,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("name: a\nbeds: &x [*x, {plants: *x}]\nlabels: &y {a: *y}\nopens: 2027-01-31T10:00:00Z"))
 	f.Add([]byte("name: ${NAME}\ngate: {access_key: \"${KEY}\"}\ntools: {a: b}\nnet: 10.0.0.0/8\nwait: 1d\nspace: 3GB"))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		defer hostiletest.Bound(t)()
 		g, secrets, err := decode(string(text))
 		if err == nil {
 			if err := Encode(&bytes.Buffer{}, &g, secrets); err != nil {

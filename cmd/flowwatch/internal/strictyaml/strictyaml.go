@@ -44,11 +44,15 @@ type Options struct {
 	// version, as paths with [] for any list item ("sources[].s3"), or single
 	// values of an available key ("sources[].file.follow=true").
 	NotYet []string
+	// Set are values that are put over those of the file, each as KEY=VALUE: a
+	// path like sources[0].kinesis.stream, and YAML. An index one behind the
+	// last of the file's own list adds an item.
+	Set []string
 }
 
 // Decode reads the one YAML document in text into the struct that into points
-// to. Keys that are absent leave what was there before: the defaults. The
-// error is nil or of type Problems and names file as the place; into is then
+// to, with the values of opt.Set over it. Keys that are absent leave what was there before: the defaults. The
+// error is nil or of type Problems and names file as the place, or --set; into is then
 // filled as far as it could be and should not be used. Secrets are the values
 // that Encode and messages must not show.
 func Decode(file string, text []byte, into any, opt Options) (Secrets, error) {
@@ -60,6 +64,9 @@ func Decode(file string, text []byte, into any, opt Options) (Secrets, error) {
 		d.opt.LookupEnv = func(string) (string, bool) { return "", false }
 	}
 	if root := d.parse(text); root != nil {
+		for i := range opt.Set {
+			root = d.assign(root, reflect.TypeOf(into).Elem(), i)
+		}
 		d.value(root, place{line: root.Line, column: root.Column}, reflect.ValueOf(into).Elem(), tag{})
 	}
 	return d.secrets, d.result(file)
@@ -103,6 +110,9 @@ func (d *decoder) result(file string) error {
 	all := slices.Compact(d.problems)
 	for i := range all {
 		all[i].File = file
+		if all[i].Line < 0 {
+			all[i].File, all[i].Line = d.outside(all[i]), 0
+		}
 		all[i].Text = d.secrets.Mask(all[i].Text)
 	}
 	return all

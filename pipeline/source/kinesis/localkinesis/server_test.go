@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowwatch/flowwatch/pipeline/hostiletest"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 )
@@ -252,6 +253,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add("GetRecords", []byte(`{"ShardIterator":"aXRlcmF0b3J8c3wxfHNoYXJkSWQtMDAwMDAwMDAwMDAwfDE4NDQ2NzQ0MDczNzA5NTUxNjE1fDA="}`))
 	f.Fuzz(func(t *testing.T, operation string, body []byte) {
+		defer hostiletest.Bound(t)()
 		do := operations[operation]
 		if do == nil || operation == "DeleteStream" || operation == "CreateStream" {
 			t.Skip()

@@ -22,26 +22,26 @@ func write(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-func TestReadAllowLists(t *testing.T) {
+func TestReadLists(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "lists/scanner/list.json", `{"name":"Scanners","type":"cidr","version":3,"list":["192.0.2.0/24","198.51.100.7","2001:db8::/32"]}`)
 	write(t, dir, "lists/hosts/list.json", `{"type":"hostname","list":["example.com"]}`)
 	write(t, dir, "own.txt", "\xef\xbb\xbf# ours\n10.9.8.7/16 # host bits\r\n\n203.0.113.9")
 	write(t, dir, "README.md", "not a list")
-	lists, err := ReadAllowLists([]string{filepath.Join(dir, "lists"), filepath.Join(dir, "own.txt")})
+	lists, err := ReadLists([]string{filepath.Join(dir, "lists"), filepath.Join(dir, "own.txt")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[192.0.2.0/24 198.51.100.7/32 2001:db8::/32 10.9.0.0/16 203.0.113.9/32]"
-	if got := fmt.Sprint(lists.Prefixes); got != want || lists.Files != 2 {
-		t.Errorf("%d files with %s, want 2 with %s", lists.Files, got, want)
+	want := "[{Scanners [192.0.2.0/24 198.51.100.7/32 2001:db8::/32]} {own.txt [10.9.0.0/16 203.0.113.9/32]}]"
+	if got := fmt.Sprint(lists.All); got != want || len(lists.Prefixes()) != 5 {
+		t.Errorf("%s, want %s", got, want)
 	}
 	if len(lists.Skipped) != 1 || !strings.Contains(lists.Skipped[0], `hosts/list.json has the type "hostname"`) {
 		t.Errorf("skipped %q", lists.Skipped)
 	}
 }
 
-func TestReadAllowListsErrors(t *testing.T) {
+func TestReadListsErrors(t *testing.T) {
 	dir := t.TempDir()
 	for name, test := range map[string]struct{ text, want string }{
 		"line.txt":    {"10.0.0.0/8\nexample.com\n", `line.txt:2: "example.com" is no network; accepted: `},
@@ -52,13 +52,13 @@ func TestReadAllowListsErrors(t *testing.T) {
 		"number.json": {"{\"type\":\"cidr\",\"list\":\n[1]}", "number.json:2: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ReadAllowLists([]string{write(t, dir, name, test.text)})
+			_, err := ReadLists([]string{write(t, dir, name, test.text)})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
 	}
-	if _, err := ReadAllowLists([]string{filepath.Join(dir, "missing")}); err == nil || !strings.Contains(err.Error(), "missing") {
+	if _, err := ReadLists([]string{filepath.Join(dir, "missing")}); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("missing file: %v", err)
 	}
 }
@@ -88,4 +88,27 @@ func TestNetworksAgreesWithEveryPrefix(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzList holds that a list is read or refused with its line, and that what is
+// read are networks.
+func FuzzList(f *testing.F) {
+	f.Add([]byte(`{"name":"Scanners","type":"cidr","version":3,"list":["192.0.2.0/24","198.51.100.7","2001:db8::/32"]}`))
+	f.Add([]byte("# ours\n10.9.8.7/16 # host bits\r\n\n203.0.113.9"))
+	f.Add([]byte("{\"type\":\"cidr\",\n\"list\":[\n\"10.0.0.0/8\",\n\"x\"]}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var lists Lists
+		if err := lists.parse("list", text); err != nil {
+			if !strings.HasPrefix(err.Error(), "list:") {
+				t.Errorf("%v does not name its place", err)
+			}
+			return
+		}
+		for _, p := range lists.Prefixes() {
+			if !p.IsValid() || p != p.Masked() {
+				t.Errorf("%s is no network", p)
+			}
+		}
+		NewPlaces(PlacesConfig{Lists: []Listed{{Kind: Scanner, Prefixes: lists.Prefixes()}}})
+	})
 }

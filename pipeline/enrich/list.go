@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,27 +14,42 @@ import (
 	"strings"
 )
 
-// AllowLists are the networks of files that list them.
-type AllowLists struct {
+// List is the networks of one file, with the name that it gives itself, else the
+// file's.
+type List struct {
+	Name     string
 	Prefixes []netip.Prefix
-	Files    int      // that were read and held networks
-	Skipped  []string // one sentence for each file that holds no networks
 }
 
-// allowListLimit is the size from which on a file is taken for something else.
-const allowListLimit = 64 << 20
+// Lists are files that list networks.
+type Lists struct {
+	All     []List   // in the order of their reading; folders by name
+	Skipped []string // one sentence for each file that holds no networks
+}
 
-// ReadAllowLists reads files, and all *.json and *.txt files in folders and
-// what is beneath them. A file is a MISP warning list, a JSON object with the
-// networks and addresses in "list" and the type "cidr", or text with a network
-// or an address a line, where # begins a comment. A warning list of another
-// type is skipped. An error names the file and the line.
-func ReadAllowLists(paths []string) (*AllowLists, error) {
-	lists := &AllowLists{}
+// Prefixes returns the networks of all lists.
+func (l *Lists) Prefixes() []netip.Prefix {
+	var all []netip.Prefix
+	for _, list := range l.All {
+		all = append(all, list.Prefixes...)
+	}
+	return all
+}
+
+// listLimit is the size from which on a file is taken for something else.
+const listLimit = 64 << 20
+
+// ReadLists reads files, and all *.json and *.txt files in folders and what is
+// beneath them. A file is a MISP warning list, a JSON object with the networks and
+// addresses in "list" and the type "cidr", or text with a network or an address a
+// line, where # begins a comment. A warning list of another type is skipped. An
+// error names the file and the line.
+func ReadLists(paths []string) (*Lists, error) {
+	lists := &Lists{}
 	for _, path := range paths {
 		stat, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("allow list: %w", err)
+			return nil, fmt.Errorf("list: %w", err)
 		}
 		if !stat.IsDir() {
 			if err := lists.read(path); err != nil {
@@ -43,7 +59,7 @@ func ReadAllowLists(paths []string) (*AllowLists, error) {
 		}
 		err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil {
-				return fmt.Errorf("allow list: %w", err)
+				return fmt.Errorf("list: %w", err)
 			}
 			if ext := filepath.Ext(name); entry.IsDir() || ext != ".json" && ext != ".txt" {
 				return nil
@@ -57,20 +73,32 @@ func ReadAllowLists(paths []string) (*AllowLists, error) {
 	return lists, nil
 }
 
-func (l *AllowLists) read(path string) error {
+func (l *Lists) read(path string) error {
+	text, err := readText(path)
+	if err != nil {
+		return err
+	}
+	return l.parse(path, text)
+}
+
+// readText reads a file that a person could read, without its byte order mark.
+func readText(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("allow list: %w", err)
+		return nil, fmt.Errorf("list: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, allowListLimit+1))
+	text, err := io.ReadAll(io.LimitReader(f, listLimit+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("allow list: %w", err)
-	case len(text) > allowListLimit:
-		return fmt.Errorf("allow list %s is larger than 64 MiB, so it is none", path)
+		return nil, fmt.Errorf("list: %w", err)
+	case len(text) > listLimit:
+		return nil, fmt.Errorf("list %s is larger than 64 MiB, so it is none", path)
 	}
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil
+}
+
+func (l *Lists) parse(path string, text []byte) error {
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		return l.warningList(path, text)
 	}
@@ -78,7 +106,7 @@ func (l *AllowLists) read(path string) error {
 }
 
 // warningList reads a MISP warning list.
-func (l *AllowLists) warningList(path string, text []byte) error {
+func (l *Lists) warningList(path string, text []byte) error {
 	var kind struct {
 		Type string `json:"type"`
 	}
@@ -90,11 +118,13 @@ func (l *AllowLists) warningList(path string, text []byte) error {
 		return nil
 	}
 	var list struct {
+		Name string   `json:"name"`
 		List []string `json:"list"`
 	}
 	if err := json.Unmarshal(text, &list); err != nil {
 		return fmt.Errorf("%s:%d: %w; accepted: a list of texts", path, jsonLine(text, err), err)
 	}
+	read := List{Name: cmp.Or(list.Name, filepath.Base(path))}
 	for i, item := range list.List {
 		p, err := parseNetwork(item)
 		if err != nil {
@@ -102,9 +132,9 @@ func (l *AllowLists) warningList(path string, text []byte) error {
 			line := lineOf(text, bytes.Index(text, quoted))
 			return fmt.Errorf("%s:%d: list[%d]: %w", path, line, i, err)
 		}
-		l.Prefixes = append(l.Prefixes, p)
+		read.Prefixes = append(read.Prefixes, p)
 	}
-	l.Files++
+	l.All = append(l.All, read)
 	return nil
 }
 
@@ -126,8 +156,8 @@ func lineOf(text []byte, offset int) int {
 }
 
 // lines reads text with a network a line.
-func (l *AllowLists) lines(path string, text []byte) error {
-	number := 0
+func (l *Lists) lines(path string, text []byte) error {
+	read, number := List{Name: filepath.Base(path)}, 0
 	for line := range strings.Lines(string(text)) {
 		number++
 		line, _, _ = strings.Cut(line, "#")
@@ -138,9 +168,9 @@ func (l *AllowLists) lines(path string, text []byte) error {
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", path, number, err)
 		}
-		l.Prefixes = append(l.Prefixes, p)
+		read.Prefixes = append(read.Prefixes, p)
 	}
-	l.Files++
+	l.All = append(l.All, read)
 	return nil
 }
 
