@@ -59,6 +59,7 @@ type back struct {
 	failing      error                  // what the commit in progress failed with last
 	retired      map[Partition]Position // readers that have ended since the last commit
 	urgent       chan struct{}
+	glances      glances // at the pane that is closing
 }
 
 func newBack(p *Pipeline) *back {
@@ -225,7 +226,7 @@ func (b *back) closePane(start int64) {
 			g.show(pane.View(i))
 		}
 	}
-	shown := b.p.paneOf(start, pane)
+	shown := b.p.paneOf(start, pane, &b.glances)
 	shown.Late = b.late[start] + b.pending.Counts.LatePanes[start]
 	delete(b.late, start)
 	b.detect(shown)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -383,16 +384,25 @@ func (u unsampled) Detect(pane *detect.Pane) []detect.Finding {
 	for i := range p.Loads {
 		p.Loads[i].Samples = nil
 	}
-	p.Split, p.Late = nil, 0
-	p.Contacts = func(yield func(detect.Contact) bool) {
-		for c := range pane.Contacts {
+	p.Late = 0
+	p.Contacts = withoutSamples(pane.Contacts)
+	if pane.Select != nil {
+		p.Select = func(wanted func(*detect.Glimpse) bool) iter.Seq[detect.Contact] {
+			return withoutSamples(pane.Select(wanted))
+		}
+	}
+	return u.Detector.Detect(&p)
+}
+
+func withoutSamples(contacts iter.Seq[detect.Contact]) iter.Seq[detect.Contact] {
+	return func(yield func(detect.Contact) bool) {
+		for c := range contacts {
 			c.Samples, c.Region, c.Interface, c.Instance = nil, "", "", ""
 			if !yield(c) {
 				return
 			}
 		}
 	}
-	return u.Detector.Detect(&p)
 }
 
 func newRecorder() *recorder { return &recorder{panes: make(map[int64]string)} }

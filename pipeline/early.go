@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"iter"
+	"net/netip"
 	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
@@ -59,19 +61,17 @@ func (p *Pipeline) openPanes(open *aggregate.Open, starts []int64) *detect.Open 
 		slices.SortFunc(pane.Loads, func(a, b detect.Load) int { return a.Key.Compare(b.Key) })
 		d.Panes = append(d.Panes, pane)
 	}
-	d.Contacts = func(yield func(detect.OpenContact) bool) {
-		for c := range open.Contacts(earlyTargets) {
-			whose := uint8(0)
-			if p.enricher.Internal(c.Source) {
-				whose |= sourceInternal
-			}
-			if p.enricher.Allowed(c.Source) {
-				whose |= sourceAllowed
-			}
-			shown := detect.OpenContact{Contact: contactOf(&c.Contact, whose), Panes: c.Panes}
-			shown.Targets = nil
-			if !yield(shown) {
-				return
+	d.From = func(internal bool) iter.Seq[detect.OpenContact] {
+		wanted := func(source netip.Addr) bool {
+			return p.enricher.Internal(source) == internal && !p.enricher.Allowed(source)
+		}
+		return func(yield func(detect.OpenContact) bool) {
+			for c := range open.Contacts(starts, earlyTargets, wanted) {
+				shown := detect.OpenContact{Contact: contactOf(&c.Contact, internal, false), Panes: c.Panes}
+				shown.Targets = nil
+				if !yield(shown) {
+					return
+				}
 			}
 		}
 	}

@@ -58,8 +58,12 @@ func (o *outlets) changes(d *checkpoint.Delta) []parcel {
 			d.Deletes = append(d.Deletes, outboxKey(id, outlet.Name()))
 		}
 	}
-	for _, p := range o.fresh {
-		d.Puts = append(d.Puts, checkpoint.Entry{Key: outboxKey(p.id, p.outlet.Name()), Value: mustJSON(p.finding)})
+	var value []byte
+	for i, p := range o.fresh {
+		if i == 0 || o.fresh[i-1].id != p.id { // one finding lies side by side
+			value = mustJSON(p.finding)
+		}
+		d.Puts = append(d.Puts, checkpoint.Entry{Key: outboxKey(p.id, p.outlet.Name()), Value: value})
 	}
 	ready := o.fresh
 	o.fresh = nil

@@ -5,17 +5,19 @@ import (
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
-// paneOf shows a closed pane to the detectors; it shares the pane's memory.
-func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane) *detect.Pane {
+// paneOf shows a closed pane to the detectors; it shares the pane's memory, and
+// glances is overwritten.
+func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane, glances *glances) *detect.Pane {
 	d := &detect.Pane{Start: start, End: start + p.plan.Pane, Own: p.enricher.Internal}
 	for load := range pane.Loads().All {
 		d.Loads = append(d.Loads, loadOf(&load))
 	}
-	contacts := contactsOf{p: p, of: pane.Contacts()}
-	d.Contacts = contacts.all
-	d.Split = contacts.from
+	glances.look(p.enricher, pane.Contacts())
+	d.Contacts = glances.where(func(*detect.Glimpse) bool { return true })
+	d.Select = glances.where
 	for l := range pane.Logins().All {
 		d.Logins = append(d.Logins, detect.Login{
 			Login: l, Internal: p.enricher.Internal(l.Source), Allowed: p.enricher.Allowed(l.Source),
@@ -24,51 +26,28 @@ func (p *Pipeline) paneOf(start int64, pane *aggregate.Pane) *detect.Pane {
 	return d
 }
 
-// contactsOf shows the contacts of a pane to rules one after the other. Whose
-// networks a source is in is looked up once and not by every rule.
-type contactsOf struct {
-	p     *Pipeline
-	of    *aggregate.Contacts
-	whose []uint8 // by row: sourceInternal, sourceAllowed
+// glances shows the contacts of a pane to rules one after the other. What most
+// rules pass most contacts over for is found once, and lies in a row.
+type glances struct {
+	of  *aggregate.Contacts
+	row []detect.Glimpse
 }
 
-const (
-	sourceInternal = 1 << iota
-	sourceAllowed
-)
-
-func (c *contactsOf) look() {
-	if c.whose != nil {
-		return
-	}
-	c.whose = make([]uint8, c.of.Len())
-	row := 0
-	for contact := range c.of.All {
-		if c.p.enricher.Internal(contact.Source) {
-			c.whose[row] |= sourceInternal
-		}
-		if c.p.enricher.Allowed(contact.Source) {
-			c.whose[row] |= sourceAllowed
-		}
-		row++
+func (g *glances) look(e *enrich.Enricher, of *aggregate.Contacts) {
+	g.of, g.row = of, g.row[:0]
+	for c := range of.Brief {
+		seen := detect.NewGlimpse(c.Account, c.VPC, c.Source, c.Targets)
+		seen.Internal, seen.Allowed = e.Internal(c.Source), e.Allowed(c.Source)
+		g.row = append(g.row, seen)
 	}
 }
 
-func (c *contactsOf) all(yield func(detect.Contact) bool) {
-	c.rows(func(uint8) bool { return true }, yield)
-}
-
-func (c *contactsOf) from(internal bool) iter.Seq[detect.Contact] {
+func (g *glances) where(wanted func(*detect.Glimpse) bool) iter.Seq[detect.Contact] {
 	return func(yield func(detect.Contact) bool) {
-		c.rows(func(whose uint8) bool { return whose&sourceInternal != 0 == internal }, yield)
-	}
-}
-
-func (c *contactsOf) rows(wanted func(uint8) bool, yield func(detect.Contact) bool) {
-	c.look()
-	for row, contact := range c.of.Rows(func(row int) bool { return wanted(c.whose[row]) }) {
-		if !yield(contactOf(contact, c.whose[row])) {
-			return
+		for row, c := range g.of.Rows(func(row int) bool { return wanted(&g.row[row]) }) {
+			if !yield(contactOf(c, g.row[row].Internal, g.row[row].Allowed)) {
+				return
+			}
 		}
 	}
 }
@@ -90,10 +69,10 @@ func loadOf(l *aggregate.Load) detect.Load {
 	return d
 }
 
-func contactOf(c *aggregate.Contact, whose uint8) detect.Contact {
+func contactOf(c *aggregate.Contact, internal, allowed bool) detect.Contact {
 	d := detect.Contact{
 		Account: c.Account, VPC: c.VPC, Source: c.Source,
-		Internal: whose&sourceInternal != 0, Allowed: whose&sourceAllowed != 0,
+		Internal: internal, Allowed: allowed,
 		Targets: c.Targets, First: c.First, Last: c.Last, Records: c.Records,
 	}
 	if s := c.Samples; s != nil {

@@ -37,9 +37,9 @@ func (o *Outbox) openNow() (open []detect.Finding, ok bool) {
 			open = append(open, *f)
 		}
 	}
+	slices.SortFunc(open, func(a, b detect.Finding) int { return cmp.Compare(a.UID, b.UID) })
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	slices.SortFunc(open, func(a, b detect.Finding) int { return cmp.Compare(a.UID, b.UID) })
 	return open, o.queue.len() == 0
 }
 

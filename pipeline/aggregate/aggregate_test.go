@@ -3,6 +3,7 @@ package aggregate
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -485,6 +486,31 @@ func TestRetainKeepsRowsWhole(t *testing.T) {
 		want.Row([]byte("new"))
 		if !bytes.Equal(table.AppendBinary(nil), want.AppendBinary(nil)) {
 			rt.Fatal("the table differs from one that never had the other rows")
+		}
+	})
+}
+
+// What first moves to the front is what sorting would.
+func TestFirstIsWhatStays(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		rows := make([]looseRow, rapid.IntRange(0, 200).Draw(rt, "rows"))
+		for i := range rows {
+			rows[i] = looseRow{rapid.Uint64Range(0, 3).Draw(rt, "weight"), rapid.Uint64Range(0, 9).Draw(rt, "hash"), int32(i)}
+		}
+		sorted := slices.SortedFunc(slices.Values(rows), func(a, b looseRow) int {
+			if a.before(&b) {
+				return -1
+			}
+			return 1
+		})
+		n := rapid.IntRange(0, len(rows)).Draw(rt, "n")
+		first(rows, n)
+		want, got := map[looseRow]bool{}, map[looseRow]bool{}
+		for i := range n {
+			want[sorted[i]], got[rows[i]] = true, true
+		}
+		if !maps.Equal(want, got) {
+			rt.Fatalf("the first %d of %v are %v", n, sorted, rows[:n])
 		}
 	})
 }

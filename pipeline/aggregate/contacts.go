@@ -51,19 +51,21 @@ type Contact struct {
 	Samples      *Samples // nil when nothing was kept
 }
 
-// All yields the initiators in no particular order. A contact is valid during
-// the call.
-func (c *Contacts) All(yield func(*Contact) bool) {
+// Brief yields all the initiators by ascending row, without Records, First, Last
+// and Samples, which lie elsewhere in memory: for a look at all of which few
+// matter. A contact is valid during the call.
+func (c *Contacts) Brief(yield func(*Contact) bool) {
 	r := contactReader{of: c}
 	for row := range c.table.Len() {
-		if !yield(r.read(row)) {
+		r.locate(row)
+		if !yield(&r.Contact) {
 			return
 		}
 	}
 }
 
 // Rows yields the initiators whose rows are wanted, by ascending row: rows are
-// numbered as All yields them. A contact is valid during the call.
+// numbered as Brief yields them. A contact is valid during the call.
 func (c *Contacts) Rows(wanted func(row int) bool) iter.Seq2[int, *Contact] {
 	return func(yield func(int, *Contact) bool) {
 		r := contactReader{of: c}
@@ -79,27 +81,45 @@ func (c *Contacts) Rows(wanted func(row int) bool) iter.Seq2[int, *Contact] {
 // account and VPC.
 type contactReader struct {
 	of    *Contacts
-	place []byte // the parts of account and VPC in the key of the row before
+	place placeReader
 	Contact
 }
 
 func (r *contactReader) read(row int) *Contact {
-	key := r.of.table.Key(row)
-	if len(r.place) == 0 || !bytes.HasPrefix(key, r.place) {
-		account, rest, _ := nextPart(key)
-		vpc, rest, _ := nextPart(rest)
-		r.Account, r.VPC = orDash(account), orDash(vpc)
-		r.place = key[:len(key)-len(rest)]
-	}
-	addr, _, _ := nextPart(key[len(r.place):])
+	r.locate(row)
 	v := r.of.table.Values(row)
-	r.Source = addrPart(addr)
 	r.Records, r.First, r.Last = v[contactRecords], v[contactFirst], v[contactLast]
-	r.Targets, r.Samples = &r.of.targets[row], nil
-	if v[contactOwn] > 0 || len(r.Targets.kept) >= sampleFrom { // else there can be none
+	r.Samples = nil
+	if v[contactOwn] > 0 || r.Targets.held() >= sampleFrom { // else there can be none
 		r.Samples = r.of.samples[row]
 	}
 	return &r.Contact
+}
+
+// locate reads who the initiator of a row is, and its targets.
+func (r *contactReader) locate(row int) {
+	addr, _, _ := nextPart(r.place.read(r.of.table.Key(row)))
+	r.Account, r.VPC = r.place.account, r.place.vpc
+	r.Source, r.Targets = addrPart(addr), &r.of.targets[row]
+}
+
+// placeReader reads account and VPC, with which keys begin, of keys that mostly
+// share them with the one before.
+type placeReader struct {
+	parts        []byte // of the key before
+	account, vpc string
+}
+
+// read returns what follows account and VPC in a key.
+func (r *placeReader) read(key []byte) (rest []byte) {
+	if n := len(r.parts); n > 0 && len(key) >= n && bytes.Equal(key[:n], r.parts) {
+		return key[n:]
+	}
+	account, rest, _ := nextPart(key)
+	vpc, rest, _ := nextPart(rest)
+	r.account, r.vpc = orDash(account), orDash(vpc)
+	r.parts = key[:len(key)-len(rest)]
+	return rest
 }
 
 // add takes what one record tells of a contact; place is its account and VPC
@@ -139,7 +159,7 @@ func (c *Contacts) note(scratch, place []byte, f *enrich.Flow, from netip.Addr, 
 		v[contactOwn]++
 		c.own(row, f)
 	}
-	if fresh && len(c.targets[row].kept) >= sampleFrom && e&(Rejected|SynOnly|Reset|Sent) != 0 {
+	if fresh && c.targets[row].held() >= sampleFrom && e&(Rejected|SynOnly|Reset|Sent) != 0 {
 		c.sample(row, f, own)
 	}
 	return key

@@ -1,7 +1,7 @@
 package aggregate
 
 import (
-	"cmp"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/enrich"
@@ -98,7 +98,7 @@ func (p *Pane) shelve(to []*shelf, who *enrich.Enricher) []*shelf {
 		r := contactReader{of: c}
 		s := &shelf{
 			table: c.table, weight: c.weight, moved: c.retained,
-			stays: func(row int) bool { return who.Internal(r.read(row).Source) },
+			stays: func(row int) bool { r.locate(row); return who.Internal(r.Source) },
 		}
 		to = append(to, s.count())
 	}
@@ -131,7 +131,7 @@ func recordsOf(t *Table) func(row int) uint64 {
 func (c *Contacts) weight(row int) uint64 {
 	const most = 1<<48 - 1
 	records := uint64(min(c.table.Values(row)[contactRecords], most))
-	n := uint64(len(c.targets[row].kept))
+	n := uint64(c.targets[row].held())
 	if !c.targets[row].AllExact() {
 		n = exactTargets + 1
 	}
@@ -184,12 +184,7 @@ func (s *shelf) cut(level int, scratch []looseRow) []looseRow {
 			loose = append(loose, looseRow{s.weight(row), s.table.hashes[row], int32(row)})
 		}
 	}
-	slices.SortFunc(loose, func(a, b looseRow) int {
-		if a.weight != b.weight {
-			return cmp.Compare(b.weight, a.weight)
-		}
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.row, b.row))
-	})
+	first(loose, level)
 	for _, l := range loose[:level] {
 		rows = append(rows, int(l.row))
 	}
@@ -202,4 +197,46 @@ func (s *shelf) cut(level int, scratch []looseRow) []looseRow {
 	s.table.retain(rows)
 	s.moved(rows)
 	return loose
+}
+
+// before reports whether a row stays rather than another. No two are equal.
+func (a *looseRow) before(b *looseRow) bool {
+	switch {
+	case a.weight != b.weight:
+		return a.weight > b.weight
+	case a.hash != b.hash:
+		return a.hash < b.hash
+	}
+	return a.row < b.row
+}
+
+// first moves those n rows to the front that stay before all others, in no
+// particular order, by Hoare's selection (1961): a flood must not be sorted to be
+// cut. The pivot is drawn, so that no order of records makes it slow.
+func first(rows []looseRow, n int) {
+	drawn := rand.New(rand.NewPCG(uint64(len(rows)), uint64(n)))
+	for len(rows) > 1 && n > 0 && n < len(rows) {
+		pivot := rows[drawn.IntN(len(rows))]
+		i, j := 0, len(rows)-1
+		for i <= j {
+			for rows[i].before(&pivot) {
+				i++
+			}
+			for pivot.before(&rows[j]) {
+				j--
+			}
+			if i <= j {
+				rows[i], rows[j] = rows[j], rows[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch { // what lies between j and i is the pivot
+		case n <= j:
+			rows = rows[:j+1]
+		case n > i:
+			rows, n = rows[i:], n-i
+		default:
+			return
+		}
+	}
 }

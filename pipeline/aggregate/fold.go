@@ -65,12 +65,15 @@ func (f *Folder) AddUntimed(flow *enrich.Flow) {
 func (f *Folder) cover(flow *enrich.Flow) cover {
 	start := flow.IntOr(flowlog.Start, 0)
 	end := max(start, flow.IntOr(flowlog.End, start))
-	first := PaneOf(start, f.plan.Pane)
-	return cover{
-		start: start, end: end + 1, first: first, pane: f.plan.Pane,
-		panes: int((PaneOf(end, f.plan.Pane)-first)/f.plan.Pane) + 1,
+	c := cover{
+		start: start, end: end + 1, first: f.start, pane: f.plan.Pane, panes: 1,
 		bytes: flow.IntOr(flowlog.Bytes, 0), packets: flow.IntOr(flowlog.Packets, 0),
 	}
+	if f.pane == nil || start < f.start || end >= f.start+f.plan.Pane { // seldom, and three divisions
+		c.first = PaneOf(start, f.plan.Pane)
+		c.panes = int((PaneOf(end, f.plan.Pane)-c.first)/f.plan.Pane) + 1
+	}
+	return c
 }
 
 func (f *Folder) at(start int64) *Pane {

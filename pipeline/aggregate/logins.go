@@ -49,17 +49,16 @@ type Login struct {
 
 // All yields the logins by ascending key.
 func (l *Logins) All(yield func(Login) bool) {
+	var at placeReader
 	for _, row := range l.table.Sorted() {
-		key, v := l.table.Key(row), l.table.Values(row)
-		account, rest, _ := nextPart(key)
-		vpc, rest, _ := nextPart(rest)
-		source, rest, _ := nextPart(rest)
+		v := l.table.Values(row)
+		source, rest, _ := nextPart(at.read(l.table.Key(row)))
 		host, port, _ := nextPart(rest)
 		if len(port) != 2 {
 			continue // no key of ours
 		}
 		login := Login{
-			Account: orDash(account), VPC: orDash(vpc), Source: addrPart(source), Host: addrPart(host), Port: binary.BigEndian.Uint16(port),
+			Account: at.account, VPC: at.vpc, Source: addrPart(source), Host: addrPart(host), Port: binary.BigEndian.Uint16(port),
 			Connections: int64(l.table.Distinct(row).Count()), Records: v[loginRecords],
 			Packets: v[loginPackets], Bytes: v[loginBytes], First: v[loginFirst], Last: v[loginLast],
 		}

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"iter"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -119,18 +120,27 @@ type OpenTargets struct {
 	Targets     *Targets
 }
 
-// Contacts yields the initiators that the slice has something of, once each, in
-// no particular order: those that have at least so many targets in the open
-// panes, one counted in each pane that has it.
-func (o *Open) Contacts(least int) iter.Seq[*OpenContact] {
+// Contacts yields the initiators that the slice has something of in one of the
+// panes that start then, once each, in no particular order: those that are wanted
+// and have at least so many targets in the open panes, one counted in each pane
+// that has it.
+func (o *Open) Contacts(of []int64, least int, wanted func(source netip.Addr) bool) iter.Seq[*OpenContact] {
 	return func(yield func(*OpenContact) bool) {
 		starts := o.allStarts()
 		seen := make(map[string]struct{})
-		for _, start := range o.Starts() {
-			c := o.slice.panes[start].contacts
+		var found []contactRow
+		for _, start := range of {
+			pane := o.slice.panes[start]
+			if pane == nil {
+				continue
+			}
+			c := pane.contacts
 			r := contactReader{of: c}
 			for row := range c.Len() {
-				found := o.rows(c, row, starts)
+				if r.locate(row); !wanted(r.Source) {
+					continue
+				}
+				found = o.rows(found[:0], c, row, starts)
 				if sizeOf(found) < least {
 					continue
 				}
@@ -154,9 +164,8 @@ type contactRow struct {
 	row   int
 }
 
-// rows finds an initiator in every part of every open pane.
-func (o *Open) rows(c *Contacts, row int, starts []int64) []contactRow {
-	var found []contactRow
+// rows appends where every part of every open pane has an initiator.
+func (o *Open) rows(found []contactRow, c *Contacts, row int, starts []int64) []contactRow {
 	key, hash := c.table.Key(row), c.table.hashes[row]
 	for _, start := range starts {
 		for _, p := range o.parts {

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,7 +40,7 @@ func TestOpenPanesShowWhatTheirPartsHoldTogether(t *testing.T) {
 			}
 		}
 		seen := map[string]bool{}
-		for c := range open.Contacts(1) {
+		for c := range open.Contacts(open.Starts(), 1, func(netip.Addr) bool { return true }) {
 			id, got := c.VPC+c.Source.String(), ""
 			for _, part := range c.Panes {
 				got += tellTargets(part.Start, part.Records, part.Targets)
@@ -80,11 +81,20 @@ func TestInitiatorsWithFewTargetsInOpenPanesAreLeftOut(t *testing.T) {
 		flow{start: 600, sport: 40000, dport: 22, src: "10.0.0.9", action: "REJECT"},
 		flow{start: 600, sport: 40000, dport: 23, src: "10.0.0.9", action: "REJECT"},
 		flow{start: 600, sport: 40000, dport: 22, src: "203.0.113.77", action: "REJECT"})
-	var got []string
-	for c := range NewOpen(fold(t, p, slice...), fold(t, p, older...)).Contacts(8) {
-		got = append(got, fmt.Sprint(c.Source, len(c.Panes)))
+	show := func(of []int64, wanted func(netip.Addr) bool) (got []string) {
+		for c := range NewOpen(fold(t, p, slice...), fold(t, p, older...)).Contacts(of, 8, wanted) {
+			got = append(got, fmt.Sprint(c.Source, len(c.Panes)))
+		}
+		return got
 	}
+	got := show([]int64{600}, func(netip.Addr) bool { return true })
 	if diff := cmp.Diff([]string{"10.0.0.9 2"}, got); diff != "" {
 		t.Errorf("initiators with eight targets and their panes (-want +got):\n%s", diff)
+	}
+	if got := show([]int64{600}, func(a netip.Addr) bool { return !a.IsPrivate() }); got != nil {
+		t.Errorf("one that is not wanted is shown: %v", got)
+	}
+	if got := show([]int64{300, 900}, func(netip.Addr) bool { return true }); got != nil {
+		t.Errorf("what the slice has in another pane is shown: %v", got)
 	}
 }

@@ -199,3 +199,12 @@ func FuzzDecodeTargets(f *testing.F) {
 		}
 	})
 }
+
+// All yields the initiators by ascending row.
+func (c *Contacts) All(yield func(*Contact) bool) {
+	for _, contact := range c.Rows(func(int) bool { return true }) {
+		if !yield(contact) {
+			return
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package aggregate
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -31,22 +30,26 @@ const targetPrecision = 11
 // Merge is associative, commutative and idempotent: what a set says depends
 // only on what was added, never on the order. The zero value is empty.
 type Targets struct {
-	kept  []contact // all of them, or the sample
-	large *largeSet // nil while exact
+	// Most sources have one target in a pane: it lies here, without memory of its
+	// own, until there is a second.
+	first  [1]contact
+	single bool      // first is all there is
+	kept   []contact // all of them from two on, or the sample
+	large  *largeSet // nil while exact
 }
 
 // contact is one target with its evidence; it holds no pointer.
 type contact struct {
-	hash     uint64
-	addr     [16]byte
-	port     uint16
+	hi, lo   uint64 // the address, of IPv6 or IPv4-mapped
+	service  uint32 // port and protocol
 	evidence Evidence
-	protocol uint8
 }
 
+// largeSet is what a set has beside its sample.
 type largeSet struct {
 	targets, hosts, ports *sketch.HLL
-	greatest              int // index in kept of the greatest hash
+	hashes                []uint64 // of kept
+	greatest              int      // index of the greatest hash
 }
 
 // Outcomes counts distinct targets by outcome.
@@ -59,22 +62,66 @@ type Outcomes struct {
 }
 
 func newContact(t Target, e Evidence) contact {
-	c := contact{addr: t.Addr.As16(), port: t.Port, protocol: t.Protocol, evidence: e}
-	var b [19]byte
-	copy(b[:], c.addr[:])
-	binary.BigEndian.PutUint16(b[16:], c.port)
-	b[18] = c.protocol
-	c.hash = sketch.Hash64(b[:])
+	c := contact{service: uint32(t.Port)<<8 | uint32(t.Protocol), evidence: e}
+	if t.Addr.Is4() {
+		b := t.Addr.As4()
+		c.lo = 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:]))
+		return c
+	}
+	b := t.Addr.As16()
+	c.hi, c.lo = binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 	return c
 }
 
+func (c *contact) port() uint16    { return uint16(c.service >> 8) }
+func (c *contact) protocol() uint8 { return uint8(c.service) }
+
+// appendAddr appends the 16 bytes of the address.
+func (c *contact) appendAddr(b []byte) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, c.hi), c.lo)
+}
+
+// appendService appends port and protocol.
+func (c *contact) appendService(b []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(b, c.port()), c.protocol())
+}
+
+// hash is what the target is counted and sampled by.
+func (c *contact) hash() uint64 {
+	var b [19]byte
+	return sketch.Hash64(c.appendService(c.appendAddr(b[:0])))
+}
+
 func (c *contact) same(o *contact) bool {
-	return c.hash == o.hash && c.addr == o.addr && c.port == o.port && c.protocol == o.protocol
+	return c.lo == o.lo && c.service == o.service && c.hi == o.hi
+}
+
+func (c *contact) compare(o *contact) int {
+	return cmp.Or(cmp.Compare(c.hi, o.hi), cmp.Compare(c.lo, o.lo), cmp.Compare(c.service, o.service))
 }
 
 // target returns the contact's target; IPv4 addresses come back as such.
 func (c *contact) target() Target {
-	return Target{netip.AddrFrom16(c.addr).Unmap(), c.port, c.protocol}
+	t := Target{Port: c.port(), Protocol: c.protocol()}
+	if c.hi == 0 && c.lo>>32 == 0xffff {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(c.lo))
+		t.Addr = netip.AddrFrom4(b)
+		return t
+	}
+	var b [16]byte
+	c.appendAddr(b[:0])
+	t.Addr = netip.AddrFrom16(b)
+	return t
+}
+
+// all returns the targets there are, or the sample, to be read or to be given
+// more evidence.
+func (s *Targets) all() []contact {
+	if s.single {
+		return s.first[:]
+	}
+	return s.kept
 }
 
 // Add puts evidence for one target into the set and reports whether the
@@ -84,111 +131,126 @@ func (s *Targets) Add(t Target, e Evidence) bool {
 	return s.add(&c)
 }
 
-func (s *Targets) add(c *contact) bool {
-	for i := range s.kept {
-		if s.kept[i].hash == c.hash && s.kept[i].same(c) {
-			s.kept[i].evidence |= c.evidence
-			return false
+// find adds evidence for a target that the set holds, and reports whether it does.
+func (s *Targets) find(c *contact) bool {
+	all := s.all()
+	for i := range all {
+		if all[i].same(c) {
+			all[i].evidence |= c.evidence
+			return true
 		}
 	}
-	if s.large == nil {
-		s.kept = append(s.kept, *c)
+	return false
+}
+
+func (s *Targets) add(c *contact) bool {
+	switch {
+	case s.find(c):
+		return false
+	case s.large == nil:
+		s.push(c)
 		if len(s.kept) > exactTargets {
 			s.promote()
 		}
 		return true
 	}
-	s.large.count(c)
-	g := &s.kept[s.large.greatest]
-	if c.hash >= g.hash {
+	h := c.hash()
+	s.large.count(c, h)
+	g := s.large.greatest
+	if h >= s.large.hashes[g] {
 		return false
 	}
-	*g = *c
-	s.findGreatest()
+	s.kept[g], s.large.hashes[g] = *c, h
+	s.large.findGreatest()
 	return true
+}
+
+// push puts a target into an exact set that does not hold it.
+func (s *Targets) push(c *contact) {
+	switch {
+	case s.single:
+		s.kept = append(s.kept[:0], s.first[0], *c)
+		s.single = false
+	case len(s.kept) == 0:
+		s.first[0], s.single = *c, true
+	default:
+		s.kept = append(s.kept, *c)
+	}
 }
 
 // promote turns 129 exact targets into counters and a sample of 128.
 func (s *Targets) promote() {
+	s.enlarge()
+	l := s.large
+	s.kept[l.greatest], l.hashes[l.greatest] = s.kept[exactTargets], l.hashes[exactTargets]
+	s.kept, l.hashes = s.kept[:exactTargets], l.hashes[:exactTargets]
+	l.findGreatest()
+}
+
+// enlarge gives a set counters of what it holds.
+func (s *Targets) enlarge() {
 	s.large = &largeSet{
 		targets: sketch.NewHLL(targetPrecision),
 		hosts:   sketch.NewHLL(targetPrecision),
 		ports:   sketch.NewHLL(targetPrecision),
+		hashes:  make([]uint64, 0, exactTargets+1),
+	}
+	if s.single {
+		s.kept = append(s.kept[:0], s.first[0])
+		s.single = false
 	}
 	for i := range s.kept {
-		s.large.count(&s.kept[i])
+		h := s.kept[i].hash()
+		s.large.count(&s.kept[i], h)
+		s.large.hashes = append(s.large.hashes, h)
 	}
-	s.findGreatest()
-	g := s.large.greatest
-	s.kept[g] = s.kept[exactTargets]
-	s.kept = s.kept[:exactTargets]
-	s.findGreatest()
+	s.large.findGreatest()
 }
 
-func (l *largeSet) count(c *contact) {
-	l.targets.Insert(c.hash)
-	l.hosts.Insert(sketch.Hash64(c.addr[:]))
-	var b [3]byte
-	binary.BigEndian.PutUint16(b[:], c.port)
-	b[2] = c.protocol
-	l.ports.Insert(sketch.Hash64(b[:]))
+func (l *largeSet) count(c *contact, hash uint64) {
+	l.targets.Insert(hash)
+	var b [16]byte
+	l.hosts.Insert(sketch.Hash64(c.appendAddr(b[:0])))
+	l.ports.Insert(sketch.Hash64(c.appendService(b[:0])))
 }
 
-func (s *Targets) findGreatest() {
-	g := 0
-	for i := range s.kept {
-		if s.kept[i].hash > s.kept[g].hash {
-			g = i
+func (l *largeSet) findGreatest() {
+	l.greatest = 0
+	for i, h := range l.hashes {
+		if h > l.hashes[l.greatest] {
+			l.greatest = i
 		}
 	}
-	s.large.greatest = g
 }
 
 // Merge adds all that o holds; o is not changed.
 func (s *Targets) Merge(o *Targets) {
-	if o.large != nil && s.large == nil {
-		s.promoteEmpty()
-	}
 	if o.large != nil {
+		if s.large == nil {
+			s.enlarge() // before it holds more than 128 targets
+		}
 		s.large.merge(o.large)
 	}
-	for i := range o.kept {
-		s.take(&o.kept[i])
+	theirs := o.all()
+	for i := range theirs {
+		s.take(&theirs[i])
 	}
 }
 
 // take is add for a target that the counters may have from their merge already:
 // counting it again changes nothing, since counting is idempotent.
 func (s *Targets) take(c *contact) {
-	if s.large != nil && len(s.kept) < exactTargets {
-		s.large.count(c)
-		for i := range s.kept {
-			if s.kept[i].same(c) {
-				s.kept[i].evidence |= c.evidence
-				return
-			}
-		}
-		s.kept = append(s.kept, *c)
-		s.findGreatest()
+	if s.large == nil || len(s.kept) == exactTargets {
+		s.add(c)
 		return
 	}
-	s.add(c)
-}
-
-// promoteEmpty makes a set large before it holds more than 128 targets, to
-// receive one that does.
-func (s *Targets) promoteEmpty() {
-	s.large = &largeSet{
-		targets: sketch.NewHLL(targetPrecision),
-		hosts:   sketch.NewHLL(targetPrecision),
-		ports:   sketch.NewHLL(targetPrecision),
+	h := c.hash()
+	s.large.count(c, h)
+	if s.find(c) {
+		return
 	}
-	for i := range s.kept {
-		s.large.count(&s.kept[i])
-	}
-	if len(s.kept) > 0 {
-		s.findGreatest()
-	}
+	s.kept, s.large.hashes = append(s.kept, *c), append(s.large.hashes, h)
+	s.large.findGreatest()
 }
 
 func (l *largeSet) merge(o *largeSet) {
@@ -201,12 +263,15 @@ func (l *largeSet) merge(o *largeSet) {
 }
 
 // Reset empties the set and keeps the memory of its exact part.
-func (s *Targets) Reset() { s.kept, s.large = s.kept[:0], nil }
+func (s *Targets) Reset() { s.single, s.kept, s.large = false, s.kept[:0], nil }
+
+// held is how many targets there are one by one.
+func (s *Targets) held() int { return len(s.all()) }
 
 // Len returns the number of distinct targets (estimated above 128).
 func (s *Targets) Len() int {
 	if s.large == nil {
-		return len(s.kept)
+		return s.held()
 	}
 	return max(exactTargets+1, int(s.large.targets.Count()))
 }
@@ -226,8 +291,9 @@ func (s *Targets) Exact() (iter.Seq2[Target, Evidence], bool) {
 // Each calls visit for the targets that Exact yields, in no particular order and
 // without allocating.
 func (s *Targets) Each(visit func(Target, Evidence)) {
-	for i := range s.kept {
-		visit(s.kept[i].target(), s.kept[i].evidence)
+	all := s.all()
+	for i := range all {
+		visit(all[i].target(), all[i].evidence)
 	}
 }
 
@@ -235,14 +301,13 @@ func (s *Targets) Each(visit func(Target, Evidence)) {
 func (s *Targets) AllExact() bool { return s.large == nil }
 
 func (s *Targets) sorted() []contact {
-	if len(s.kept) < 2 {
-		return s.kept
+	all := s.all()
+	if len(all) < 2 {
+		return all
 	}
-	kept := slices.Clone(s.kept)
-	slices.SortFunc(kept, func(a, b contact) int {
-		return cmp.Or(bytes.Compare(a.addr[:], b.addr[:]), cmp.Compare(a.port, b.port), cmp.Compare(a.protocol, b.protocol))
-	})
-	return kept
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b contact) int { return a.compare(&b) })
+	return all
 }
 
 // Outcomes counts the set's targets by outcome: exact up to 128 targets.
@@ -260,9 +325,10 @@ func (s *Targets) Outcomes() Outcomes {
 func (s *Targets) Tally() Outcomes {
 	var n [NoContact + 1]int
 	rejected := 0
-	for i := range s.kept {
-		c := &s.kept[i]
-		outcome := c.evidence.Outcome(c.protocol)
+	all := s.all()
+	for i := range all {
+		c := &all[i]
+		outcome := c.evidence.Outcome(c.protocol())
 		n[outcome]++
 		if outcome == Failed && c.evidence&Rejected != 0 {
 			rejected++
@@ -283,12 +349,13 @@ func (s *Targets) Tally() Outcomes {
 
 // spread counts the distinct hosts and (port, protocol) pairs of an exact set.
 func (s *Targets) spread() (hosts, ports int) {
-	for i := range s.kept {
-		c := &s.kept[i]
+	all := s.all()
+	for i := range all {
+		c := &all[i]
 		newHost, newPort := true, true
-		for j := range s.kept[:i] {
-			newHost = newHost && s.kept[j].addr != c.addr
-			newPort = newPort && (s.kept[j].port != c.port || s.kept[j].protocol != c.protocol)
+		for j := range all[:i] {
+			newHost = newHost && (all[j].hi != c.hi || all[j].lo != c.lo)
+			newPort = newPort && all[j].service != c.service
 		}
 		if newHost {
 			hosts++
@@ -302,11 +369,9 @@ func (s *Targets) spread() (hosts, ports int) {
 
 // AppendBinary appends the set's canonical form: equal sets give equal bytes.
 func (s *Targets) AppendBinary(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s.kept)))
+	b = binary.AppendUvarint(b, uint64(s.held()))
 	for _, c := range s.sorted() {
-		b = append(b, c.addr[:]...)
-		b = binary.BigEndian.AppendUint16(b, c.port)
-		b = append(b, c.protocol)
+		b = c.appendService(c.appendAddr(b))
 		b = binary.BigEndian.AppendUint16(b, uint16(c.evidence))
 	}
 	if s.large == nil {
@@ -330,10 +395,14 @@ func DecodeTargets(b []byte) (*Targets, []byte, error) {
 		return nil, nil, errTargets
 	}
 	b = b[used:]
-	s := &Targets{kept: make([]contact, 0, n)}
+	s := &Targets{}
+	if n > 1 {
+		s.kept = make([]contact, 0, n)
+	}
 	for range n {
-		t := Target{netip.AddrFrom16([16]byte(b[:16])).Unmap(), binary.BigEndian.Uint16(b[16:]), b[18]}
-		s.kept = append(s.kept, newContact(t, Evidence(binary.BigEndian.Uint16(b[19:]))))
+		t := Target{netip.AddrFrom16([16]byte(b[:16])), binary.BigEndian.Uint16(b[16:]), b[18]}
+		c := newContact(t, Evidence(binary.BigEndian.Uint16(b[19:])))
+		s.push(&c)
 		b = b[size:]
 	}
 	large := b[0]
@@ -341,7 +410,10 @@ func DecodeTargets(b []byte) (*Targets, []byte, error) {
 	if large == 0 {
 		return s, b, nil
 	}
-	s.large = &largeSet{}
+	if n == 0 {
+		return nil, nil, errTargets
+	}
+	s.enlarge()
 	for _, h := range []**sketch.HLL{&s.large.targets, &s.large.hosts, &s.large.ports} {
 		part, rest, ok := nextPart(b)
 		if !ok {
@@ -352,9 +424,5 @@ func DecodeTargets(b []byte) (*Targets, []byte, error) {
 			return nil, nil, errors.Join(errTargets, err)
 		}
 	}
-	if len(s.kept) == 0 {
-		return nil, nil, errTargets
-	}
-	s.findGreatest()
 	return s, b, nil
 }

@@ -15,6 +15,9 @@ type addrKey struct {
 // key names the contact's source.
 func (c *Contact) key() addrKey { return addrKey{orDash(c.Account), orDash(c.VPC), c.Source} }
 
+// key names the source of the contact that it is a glimpse of.
+func (g *Glimpse) key() addrKey { return addrKey{orDash(g.Account), orDash(g.VPC), g.Source} }
+
 func (k addrKey) compare(o addrKey) int {
 	return cmp.Or(cmp.Compare(k.account, o.account), cmp.Compare(k.vpc, o.vpc), k.addr.Compare(o.addr))
 }

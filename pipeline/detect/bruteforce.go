@@ -94,10 +94,11 @@ func (r *BruteForce) Detect(pane *Pane) []Finding {
 		}
 		enough := l.Connections >= int64(r.cfg.MinConnections) && float64(l.Bytes) >= float64(l.Connections)*float64(r.cfg.MinBytes)
 		usual, again := r.usual(l, pane.Start, enough)
-		source := ledgerKey(printable(orDash(l.Account)), printable(orDash(l.VPC)), l.Source.String())
-		switch {
-		case !enough:
-		case r.ledger.open(source) || !usual && (again || l.Connections >= 2*int64(r.cfg.MinConnections)):
+		if !enough {
+			continue
+		}
+		if !usual && (again || l.Connections >= 2*int64(r.cfg.MinConnections)) ||
+			r.ledger.open(ledgerKey(printable(orDash(l.Account)), printable(orDash(l.VPC)), l.Source.String())) {
 			r.found = r.ledger.strike(r.found, r.finding(l, pane))
 		}
 	}
@@ -201,17 +202,12 @@ const habitEntry = 'h'
 // Changes puts the incidents and habits that changed.
 func (r *BruteForce) Changes(put func(key, value []byte)) {
 	r.ledger.changes(put)
-	for _, key := range slices.Sorted(maps.Keys(r.stored)) {
-		if r.habits[key] == nil {
-			put(append([]byte{habitEntry}, key...), nil)
-			delete(r.stored, key)
-		}
+	for _, key := range sortedKeys(r.stored, func(key string, _ bool) bool { return r.habits[key] == nil }) {
+		put(append([]byte{habitEntry}, key...), nil)
+		delete(r.stored, key)
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.habits)) {
+	for _, key := range sortedKeys(r.habits, func(_ string, h *habit) bool { return h.changed }) {
 		h := r.habits[key]
-		if !h.changed {
-			continue
-		}
 		var e encoder
 		e.fixed(h.last)
 		e.bool(h.enough)

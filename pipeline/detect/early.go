@@ -29,9 +29,10 @@ type Early interface {
 // initiators that just got more. It is valid during Early.
 type Open struct {
 	Panes []OpenPane // by ascending start
-	// Contacts yields initiators once each, in no particular order.
-	Contacts iter.Seq[OpenContact]
-	Own      func(netip.Addr) bool // as in Pane
+	// From yields the initiators inside or outside the own networks once each, in
+	// no particular order, without those in networks.allow; nil when there are none.
+	From func(internal bool) iter.Seq[OpenContact]
+	Own  func(netip.Addr) bool // as in Pane
 }
 
 // OpenPane holds the loads of one open pane, by ascending Key.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -126,7 +127,12 @@ func (c *scanCase) soFar(source string, panes ...*aggregate.Targets) *scanCase {
 		start := startOf(c.pane + int64(i))
 		contact.Panes = append(contact.Panes, aggregate.OpenTargets{Start: start, Records: 1, First: start, Last: start + 60, Targets: targets})
 	}
-	found := c.rule.Early(&Open{Contacts: slices.Values([]OpenContact{contact})})
+	found := c.rule.Early(&Open{From: func(internal bool) iter.Seq[OpenContact] {
+		if internal != contact.Internal {
+			return slices.Values[[]OpenContact](nil)
+		}
+		return slices.Values([]OpenContact{contact})
+	}})
 	for _, f := range found {
 		c.found = append(c.found, f)
 		c.events = append(c.events, eventLine(&f))

@@ -128,11 +128,10 @@ func (l *ledger) changes(put func(key, value []byte)) {
 		}
 	}
 	l.deleted = l.deleted[:0]
-	for _, key := range slices.Sorted(maps.Keys(l.entries)) {
-		if e := l.entries[key]; e.changed {
-			put(append([]byte{incidentEntry}, key...), e.encode())
-			e.changed, e.stored = false, true
-		}
+	for _, key := range sortedKeys(l.entries, func(_ string, e *ledgerEntry) bool { return e.changed }) {
+		e := l.entries[key]
+		put(append([]byte{incidentEntry}, key...), e.encode())
+		e.changed, e.stored = false, true
 	}
 }
 

@@ -24,9 +24,9 @@ type Pane struct {
 	// Own reports whether an address is in the own networks; nil stands for the
 	// private ranges.
 	Own func(netip.Addr) bool
-	// Split, when given, is what From returns: Contacts in two parts, for rules
-	// that look at one of them.
-	Split func(internal bool) iter.Seq[Contact]
+	// Select, when given, is what Where returns: it looks at every contact once
+	// for all the rules.
+	Select func(wanted func(*Glimpse) bool) iter.Seq[Contact]
 	// Logins holds the connections to ports of remote administration, by
 	// ascending (account, VPC, source, host, port).
 	Logins []Login
@@ -56,17 +56,44 @@ func (p *Pane) own(a netip.Addr) bool {
 	return p.Own(a)
 }
 
-// From yields the contacts of sources inside or outside the own networks.
-func (p *Pane) From(internal bool) iter.Seq[Contact] {
-	if p.Split != nil {
-		return p.Split(internal)
+// Glimpse is what a rule can tell of a contact without its targets. There are
+// many contacts in a pane, few matter to a rule, and what their targets are lies
+// far apart in memory: a glimpse is enough to pass over most of them.
+type Glimpse struct {
+	Account, VPC string
+	Source       netip.Addr
+	Internal     bool
+	Allowed      bool
+	// Distinct targets, all and by outcome, as Tally counts them.
+	Targets, Failed, Pending, Answered, Unknown int32
+}
+
+// NewGlimpse returns the glimpse of a contact that has targets.
+func NewGlimpse(account, vpc string, source netip.Addr, targets *aggregate.Targets) Glimpse {
+	o := targets.Tally()
+	return Glimpse{
+		Account: account, VPC: vpc, Source: source, Targets: int32(targets.Len()),
+		Failed: int32(o.Failed), Pending: int32(o.Pending), Answered: int32(o.Answered), Unknown: int32(o.Unknown),
+	}
+}
+
+// Where yields the contacts with targets that are wanted. Each is asked for
+// once, right before it would be yielded.
+func (p *Pane) Where(wanted func(*Glimpse) bool) iter.Seq[Contact] {
+	if p.Select != nil {
+		return p.Select(wanted)
 	}
 	return func(yield func(Contact) bool) {
 		if p.Contacts == nil {
 			return
 		}
 		for c := range p.Contacts {
-			if c.Internal == internal && !yield(c) {
+			if c.Targets == nil {
+				continue
+			}
+			g := NewGlimpse(c.Account, c.VPC, c.Source, c.Targets)
+			g.Internal, g.Allowed = c.Internal, c.Allowed
+			if wanted(&g) && !yield(c) {
 				return
 			}
 		}

@@ -45,6 +45,7 @@ type Scan struct {
 	own       func(netip.Addr) bool                   // of the last pane
 	next      map[aggregate.Target]aggregate.Evidence // scratch of settle
 	settled   []settled                               // scratch of settle
+	sieve     sieve                                   // of sources, as the pane began
 	found     []Finding
 }
 
@@ -113,13 +114,8 @@ func (s *Scan) Detect(pane *Pane) []Finding {
 func (s *Scan) visit(pane *Pane) {
 	s.buckets = append(s.buckets, bucket{start: pane.Start})
 	s.ceiling = s.nextCeiling()
-	if pane.Contacts == nil {
-		return
-	}
-	for c := range pane.From(s.rule.internal) {
-		if c.Allowed || c.Targets == nil {
-			continue
-		}
+	fill(&s.sieve, s.sources)
+	for c := range pane.Where(s.wants) {
 		s.take(&c, pane.Start)
 		if s.over(s.ceiling) {
 			s.evict() // a flood of sources must not wait for the end of the pane

@@ -121,16 +121,16 @@ func (r *ScanDistributed) Detect(pane *Pane) []Finding {
 	return r.found
 }
 
+// wants reports whether a contact is one of an outside source that failed at a
+// few targets.
+func (r *ScanDistributed) wants(g *Glimpse) bool {
+	return !g.Internal && !g.Allowed && g.Failed+g.Pending > 0 && int(g.Targets) <= r.cfg.MaxTargets
+}
+
 // gather puts together what sources with few targets failed at.
 func (r *ScanDistributed) gather(pane *Pane) map[addrKey]*attempt {
 	all := make(map[addrKey]*attempt)
-	if pane.Contacts == nil {
-		return all
-	}
-	for c := range pane.From(false) {
-		if c.Allowed || c.Targets == nil || c.Targets.Len() > r.cfg.MaxTargets {
-			continue
-		}
+	for c := range pane.Where(r.wants) {
 		c.Targets.Each(func(t aggregate.Target, e aggregate.Evidence) {
 			if o := e.Outcome(t.Protocol); o != aggregate.Failed && o != aggregate.Pending {
 				return
@@ -156,14 +156,18 @@ func (r *ScanDistributed) gather(pane *Pane) map[addrKey]*attempt {
 
 // note keeps the five sources with the most records.
 func (a *attempt) note(source netip.Addr, records int64) {
-	if n := len(a.top); n == 5 && records < a.top[n-1].Records {
-		return
-	}
-	a.top = append(a.top, TopSource{Addr: source, Records: records})
-	slices.SortFunc(a.top, func(x, y TopSource) int {
+	byTargets := func(x, y TopSource) int {
 		return cmp.Or(cmp.Compare(y.Records, x.Records), x.Addr.Compare(y.Addr))
-	})
-	a.top = a.top[:min(5, len(a.top))]
+	}
+	s := TopSource{Addr: source, Records: records}
+	if n := len(a.top); n == 5 {
+		if byTargets(a.top[n-1], s) < 0 {
+			return // as mostly
+		}
+		a.top = a.top[:n-1]
+	}
+	at, _ := slices.BinarySearchFunc(a.top, s, byTargets)
+	a.top = slices.Insert(a.top, at, s)
 }
 
 func (r *ScanDistributed) judge(key addrKey, a *attempt, l *Load, pane *Pane) {

@@ -6,14 +6,12 @@ package detect
 // that of the first pane in which the plain test is passed.
 func (s *Scan) Early(open *Open) []Finding {
 	s.found = s.found[:0]
-	if open.Contacts == nil {
+	if open.From == nil {
 		return nil
 	}
 	s.own = (&Pane{Own: open.Own}).own
-	for c := range open.Contacts {
-		if c.Internal == s.rule.internal && !c.Allowed {
-			s.foresee(&c)
-		}
+	for c := range open.From(s.rule.internal) {
+		s.foresee(&c)
 	}
 	sortFindings(s.found)
 	return s.found
@@ -44,6 +42,12 @@ func (s *Scan) foresee(c *OpenContact) {
 		}
 		if j, ok := s.glance(src, visits[:i+1], earlyMargin); ok {
 			j.crossed = crossed
+			told := c.about()
+			for _, v := range visits[:i+1] {
+				if v.start > s.last {
+					v.tell(told)
+				}
+			}
 			s.raise(src, j, v.start+s.pane)
 			return
 		}
@@ -60,11 +64,6 @@ func (s *Scan) soFar(src *source, c *OpenContact) []*visit {
 			continue // as this rule has seen it
 		}
 		v := &visit{source: src, start: p.Start, first: p.First, last: p.Last, records: p.Records}
-		told := about{region: c.Region, iface: c.Interface, instance: c.Instance}
-		if c.Samples != nil {
-			told.samples = c.Samples.Samples()
-		}
-		v.tell(told)
 		v.targets.Merge(p.Targets)
 		o := v.targets.Tally()
 		v.weigh(&o)

@@ -110,12 +110,8 @@ func (r *ScanSlow) Version() string {
 func (r *ScanSlow) Detect(pane *Pane) []Finding {
 	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	r.expire(pane.Start)
-	if pane.Contacts != nil {
-		for c := range pane.From(true) {
-			if !c.Allowed && c.Targets != nil {
-				r.take(&c, pane)
-			}
-		}
+	for c := range pane.Where(func(g *Glimpse) bool { return g.Internal && !g.Allowed }) {
+		r.take(&c, pane)
 	}
 	r.evict()
 	var fresh []addrKey
@@ -184,10 +180,7 @@ func (r *ScanSlow) take(c *Contact, pane *Pane) {
 	s.changed = true
 	s.records += c.Records
 	s.last = max(s.last, c.Last)
-	s.about = about{region: c.Region, iface: c.Interface, instance: c.Instance}
-	if c.Samples != nil {
-		s.about.samples = c.Samples.Samples()
-	}
+	s.about = c.about()
 }
 
 // settle ends the waiting of targets whose SYN was seen before the pane that

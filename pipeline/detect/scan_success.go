@@ -56,6 +56,7 @@ type ScanSuccess struct {
 	ledger  ledger
 	sources map[addrKey]*scanner
 	evictions
+	sieve sieve // of sources, as the pane began
 	found []Finding
 }
 
@@ -104,14 +105,10 @@ func (r *ScanSuccess) Detect(pane *Pane) []Finding {
 	r.found = r.ledger.closeUncovered(r.found[:0], pane)
 	r.expire(pane.Start)
 	var strikes []*strike
-	if pane.Contacts != nil {
-		for c := range pane.Contacts {
-			if c.Allowed || c.Targets == nil {
-				continue
-			}
-			if st := r.look(&c, pane); st != nil {
-				strikes = append(strikes, st)
-			}
+	fill(&r.sieve, r.sources)
+	for c := range pane.Where(r.wants) {
+		if st := r.look(&c, pane); st != nil {
+			strikes = append(strikes, st)
 		}
 	}
 	slices.SortFunc(strikes, func(a, b *strike) int { return cmp.Compare(a.ledgerKey(), b.ledgerKey()) })
@@ -124,14 +121,29 @@ func (r *ScanSuccess) Detect(pane *Pane) []Finding {
 	return r.found
 }
 
-// look takes one contact.
+// wants reports whether a contact fails enough to be looked at, or its source is
+// known.
+func (r *ScanSuccess) wants(g *Glimpse) bool {
+	if g.Allowed {
+		return false
+	}
+	return r.fails(g.Internal, int(g.Failed+g.Pending)) || r.sieve.passes(g.Source) && r.sources[g.key()] != nil
+}
+
+// fails reports whether a contact of an unknown source fails enough to be looked
+// at.
+func (r *ScanSuccess) fails(internal bool, failing int) bool {
+	return failing > 0 && (internal || failing >= r.cfg.MinFailed)
+}
+
+// look takes one contact that is wanted.
 func (r *ScanSuccess) look(c *Contact, pane *Pane) *strike {
 	key := c.key()
 	s := r.sources[key]
 	o := c.Targets.Tally()
 	failing := o.Failed + o.Pending
 	if known := s != nil && !s.gone; !known {
-		if failing == 0 || !c.Internal && failing < r.cfg.MinFailed {
+		if !r.fails(c.Internal, failing) {
 			return nil
 		}
 		fresh := newScanner(c.Internal)

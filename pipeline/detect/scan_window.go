@@ -52,22 +52,36 @@ func (v *visit) tell(a about) {
 	}
 }
 
+// about writes out what is known of a contact beside its targets.
+func (c *Contact) about() about {
+	told := about{region: c.Region, iface: c.Interface, instance: c.Instance}
+	if c.Samples != nil {
+		told.samples = c.Samples.Samples()
+	}
+	return told
+}
+
 // bucket holds the visits of one pane, by ascending key once all are there.
 type bucket struct {
 	start  int64
 	visits []*visit
 }
 
-// take counts a contact's outcomes, and keeps it when they can matter.
+// wants counts a contact's outcomes, and reports whether they can matter.
+func (s *Scan) wants(g *Glimpse) bool {
+	if g.Internal != s.rule.internal || g.Allowed {
+		return false
+	}
+	s.outcomes.Failed += int64(g.Failed)
+	s.outcomes.Answered += int64(g.Answered)
+	s.outcomes.Unknown += int64(g.Unknown)
+	return !s.slight(g) || s.sieve.passes(g.Source) && s.sources[g.key()] != nil
+}
+
+// take keeps what a source did in a pane, unless there are too many.
 func (s *Scan) take(c *Contact, start int64) {
 	o := c.Targets.Tally()
-	s.outcomes.Failed += int64(o.Failed)
-	s.outcomes.Answered += int64(o.Answered)
-	s.outcomes.Unknown += int64(o.Unknown)
 	key := c.key()
-	if s.slight(&o) && (len(s.sources) == 0 || s.sources[key] == nil) {
-		return
-	}
 	if s.refuses(&o) && s.sources[key] == nil {
 		s.evicted++
 		s.outcomes.Failed += int64(o.Pending) // as of those that are evicted while they wait
@@ -78,11 +92,7 @@ func (s *Scan) take(c *Contact, start int64) {
 		first: c.First, last: c.Last, records: c.Records,
 		waiting: true,
 	}
-	told := about{region: c.Region, iface: c.Interface, instance: c.Instance}
-	if c.Samples != nil {
-		told.samples = c.Samples.Samples()
-	}
-	v.tell(told)
+	v.tell(c.about())
 	v.targets.Merge(c.Targets)
 	v.weigh(&o)
 	s.add(key, v)
@@ -91,8 +101,8 @@ func (s *Scan) take(c *Contact, start int64) {
 // slight reports whether a visit says next to nothing about a source of which
 // nothing else is known. Targets that wait for an answer, or of which a sweep
 // can be made, are never slight.
-func (s *Scan) slight(o *aggregate.Outcomes) bool {
-	return o.Failed+o.Answered < s.least && o.Pending == 0 && (s.rule.sweep == 0 || o.Unknown == 0)
+func (s *Scan) slight(g *Glimpse) bool {
+	return int(g.Failed+g.Answered) < s.least && g.Pending == 0 && (s.rule.sweep == 0 || g.Unknown == 0)
 }
 
 // slightShare sets least, the number of outcomes below which a visit is slight:

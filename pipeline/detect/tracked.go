@@ -37,6 +37,19 @@ func putChanged[S interface {
 	}
 }
 
+// sortedKeys returns the keys of the entries that are chosen, ascending. Few have
+// changed since the last commit.
+func sortedKeys[V any](all map[string]V, chosen func(key string, v V) bool) []string {
+	var keys []string
+	for key, v := range all {
+		if chosen(key, v) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // restoreEach gives a rule's saved entries to restore, which must copy what it
 // keeps.
 func restoreEach(rule string, next func() (key, value []byte, ok bool), restore func(key, value []byte) error) error {

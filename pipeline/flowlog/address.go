@@ -1,11 +1,18 @@
 package flowlog
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+)
 
 // address reads the address that begins at from, without allocating. It
 // accepts what netip.ParseAddr accepts, except zones, and unmaps IPv4-mapped
 // addresses.
 func address(line []byte, from int) (a netip.Addr, end int, ok bool) {
+	if v4, end, ok := quad(line, from); ok && isBlank(line[end]) {
+		return netip.AddrFrom4([4]byte{byte(v4 >> 24), byte(v4 >> 16), byte(v4 >> 8), byte(v4)}), end, true
+	}
 	if v4, end, ok := dotted(line, from); ok && endsAt(line, end) {
 		return netip.AddrFrom4([4]byte{byte(v4 >> 24), byte(v4 >> 16), byte(v4 >> 8), byte(v4)}), end, true
 	}
@@ -16,6 +23,42 @@ func address(line []byte, from int) (a netip.Addr, end int, ok bool) {
 	}
 	return netip.AddrFrom16(v6).Unmap(), end, true
 }
+
+// quad is dotted for an address that is not within 16 bytes of the line's end, as
+// most: then line[end] is within the line. An octet is read in one go, since the
+// processor can't foresee how many digits it has. Whatever is unusual is not ok,
+// and for dotted to decide.
+func quad(line []byte, from int) (v4 uint32, end int, ok bool) {
+	if len(line)-from < 16 {
+		return 0, from, false
+	}
+	text := line[from : from+16]
+	at := uint32(0)
+	for dots := 0; ; dots++ {
+		x := binary.LittleEndian.Uint32(text[at:]) ^ 0x30303030
+		digits := uint32(bits.TrailingZeros32((x+0x76767676|x)&0x80808080)) / 8 // as notDigits
+		if digits-1 > 2 {
+			return 0, from, false
+		}
+		x <<= 32 - 8*digits // the last digit to the highest byte
+		octet := x>>8&0xff*100 + x>>16&0xff*10 + x>>24
+		if octet > 255 || octet < leastOf[digits] {
+			return 0, from, false
+		}
+		v4 = v4<<8 | octet
+		at += digits
+		if dots == 3 {
+			return v4, from + int(at), true
+		}
+		if text[at] != '.' {
+			return 0, from, false
+		}
+		at++
+	}
+}
+
+// leastOf is the least octet of so many digits: there are no leading zeros.
+var leastOf = [4]uint32{0, 0, 10, 100}
 
 // dotted reads four decimal octets; what follows them is the caller's matter.
 // Leading zeros are refused: some software reads them as octal.

@@ -3,6 +3,7 @@ package flowlog
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -46,7 +47,21 @@ type Layout struct {
 type step struct {
 	field Field // NumFields for a column that is skipped
 	kind  Kind
-	twin  Field // of an address: where the same may stand, earlier in the line; else NumFields
+	twin  Field  // of an address: where the same may stand, earlier in the line; else NumFields
+	most  uint64 // of a number: the greatest that there can be; of a time, in seconds
+}
+
+// most is the greatest number of a kind.
+func most(k Kind) uint64 {
+	switch k {
+	case Port:
+		return math.MaxUint16
+	case Octet:
+		return math.MaxUint8
+	case Time:
+		return maxSeconds
+	}
+	return math.MaxInt64
 }
 
 // skipped is the kind of a column whose name is unknown.
@@ -75,10 +90,10 @@ func ParseLayout(format string) (*Layout, error) {
 		f, known := byName[name]
 		if !known {
 			l.unknown = append(l.unknown, name)
-			l.columns = append(l.columns, step{NumFields, skipped, NumFields})
+			l.columns = append(l.columns, step{field: NumFields, kind: skipped, twin: NumFields})
 			continue
 		}
-		l.columns = append(l.columns, step{f, f.Kind(), l.twin(f)})
+		l.columns = append(l.columns, step{f, f.Kind(), l.twin(f), most(f.Kind())})
 		l.fields[f>>6] |= 1 << (f & 63)
 	}
 	if len(l.unknown) == len(l.names) {

@@ -186,6 +186,11 @@ func checkAddress(t *testing.T, s string) {
 	if ok != wantOK || ok && (got != want.Unmap() || end != len(s)) {
 		t.Errorf("address(%q) = %v, %d, %v; netip says %v, %v", s, got, end, ok, want, err)
 	}
+	// Far from the end of its line it is read another way.
+	got, end, ok = address([]byte("x "+s+" 198.51.100.254 x"), 2)
+	if s != "" && (ok != wantOK || ok && (got != want.Unmap() || end != 2+len(s))) {
+		t.Errorf("address(%q) within a line = %v, %d, %v; netip says %v, %v", s, got, end, ok, want, err)
+	}
 }
 
 func FuzzAddress(f *testing.F) {
@@ -262,4 +267,48 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q and %q differ:\n%s", line, text, diff)
 		}
 	})
+}
+
+// A column that nobody knows is no address that another could repeat.
+func TestSkippedColumnIsNoTwin(t *testing.T) {
+	l := mustLayout("new-field srcaddr dstaddr")
+	var r Record
+	for _, line := range []string{"x 198.51.100.1 198.51.100.2", "10.0.0.1 10.0.0.1 10.0.0.2"} {
+		if reason := l.Parse([]byte(line), &r); reason != ReasonNone {
+			t.Fatal(reason)
+		}
+	}
+	want := map[string]string{"srcaddr": "10.0.0.1", "dstaddr": "10.0.0.2"}
+	if diff := cmp.Diff(want, dump(&r)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// However long a number is and wherever in a line it stands, it is what strconv
+// reads.
+func TestNumber(t *testing.T) {
+	l := mustLayout("bytes packets")
+	var r Record
+	for _, digits := range []string{"0", "7", "00", "12", "345", "0678", "12345", "999999", "1234567", "12345678", "123456789", "1234567890123456",
+		"99999999999999999", "123456789012345678", "1234567890123456789", "9223372036854775807", "00000000000000000000000000000001"} {
+		for _, line := range []string{digits + " 1", "1 " + digits, digits + " 1 xxxxxxxxxxxx", "1 " + digits + "\t\t\t\t\t\t\t\t\t"} {
+			if reason := l.Parse([]byte(line), &r); reason != ReasonNone {
+				t.Fatalf("%q: %v", line, reason)
+			}
+			want, err := strconv.ParseInt(digits, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.IntOr(Bytes, -1) * r.IntOr(Packets, -1); got != want {
+				t.Errorf("%q: %d, want %d", line, got, want)
+			}
+		}
+	}
+	for _, bad := range []string{"9223372036854775808", "99999999999999999999", "1234567/", "12345678:", "1:", "/", "12a45678", "-1", "1\x80", "1234567\xb0", "\xb9"} {
+		for _, line := range []string{bad + " 1", "1 " + bad, bad + " 1 xxxxxxxxxxxx"} {
+			if reason := l.Parse([]byte(line), &r); reason != ReasonNumber {
+				t.Errorf("%q: %v, want %v", line, reason, ReasonNumber)
+			}
+		}
+	}
 }

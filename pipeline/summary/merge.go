@@ -28,10 +28,7 @@ func (s *Summary) Merge(o *Summary) {
 		into := s.v6.at(e.key, hash128(e.key))
 		s.mergeTotals(&into.totals, o, &e.totals)
 	})
-	o.ports.all(func(e *entry[uint32]) {
-		into := s.ports.at(e.key, hash32(e.key))
-		into.records = add(into.records, e.records)
-	})
+	o.ports.all(s.ports.add)
 }
 
 func (d *direction) merge(o *direction) {

@@ -63,9 +63,8 @@ func (s *Summary) source(e ranked, o Options) Source {
 
 func (s *Summary) topPorts(n int) []Port {
 	top := ranking[Port]{limit: n, compare: comparePorts}
-	s.ports.all(func(e *entry[uint32]) {
-		number := uint8(e.key >> 16)
-		top.add(Port{Port: uint16(e.key), Protocol: protocolName(number), Records: e.records, number: number})
+	s.ports.all(func(protocol uint8, port uint16, records int64) {
+		top.add(Port{Port: port, Protocol: protocolName(protocol), Records: records, number: protocol})
 	})
 	return append([]Port{}, top.items...)
 }

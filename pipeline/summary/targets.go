@@ -4,8 +4,8 @@ import "github.com/flowwatch/flowwatch/pipeline/sketch"
 
 // fewTargets are the hashes of a source's targets: a cache line, since it is
 // where they lie, and not how many there are, that costs the time. A source
-// has none while its one target lies in its entry, as most do, and what it has
-// more than these goes into a set.
+// has none while its targets lie in its entry, and what it has more than these
+// goes into a set.
 type fewTargets struct {
 	hashes [7]uint64 // 0 is free
 	many   int       // number of the set that holds all of them, counted from 1; 0 for none
@@ -13,14 +13,39 @@ type fewTargets struct {
 
 // addTarget puts a target into those of a source.
 func (s *Summary) addTarget(t *totals, hash uint64) {
-	switch {
-	case t.few() > 0:
+	if t.few() > 0 {
 		s.addFew(s.few.at(t.few()-1), hash)
-	case t.first == 0:
-		t.first = hash
-	case t.first != hash:
+		return
+	}
+	if !put(t.targets[:], hash) {
 		s.addFew(s.makeFew(t), hash)
 	}
+}
+
+// put puts a hash into the first free place of a list that does not hold it, and
+// reports whether it is there now.
+func put(hashes []uint64, hash uint64) bool {
+	for i, h := range hashes {
+		switch h {
+		case hash:
+			return true
+		case 0:
+			hashes[i] = hash
+			return true
+		}
+	}
+	return false
+}
+
+// held is how many places of a list are taken.
+func held(hashes []uint64) int64 {
+	n := int64(0)
+	for _, h := range hashes {
+		if h != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Summary) addFew(few *fewTargets, hash uint64) {
@@ -28,22 +53,15 @@ func (s *Summary) addFew(few *fewTargets, hash uint64) {
 		s.many[few.many-1].Insert(hash)
 		return
 	}
-	for i, h := range few.hashes {
-		switch h {
-		case hash:
-			return
-		case 0:
-			few.hashes[i] = hash
-			return
-		}
+	if !put(few.hashes[:], hash) {
+		s.makeMany(few).Insert(hash)
 	}
-	s.makeMany(few).Insert(hash)
 }
 
-// makeFew gives an entry room for more targets than its first.
+// makeFew gives an entry room for more targets than its own.
 func (s *Summary) makeFew(t *totals) *fewTargets {
 	few := s.few.push()
-	few.hashes[0] = t.first
+	copy(few.hashes[:], t.targets[:])
 	t.setFew(s.few.n)
 	return few
 }
@@ -66,29 +84,22 @@ func (s *Summary) makeMany(few *fewTargets) *sketch.Distinct {
 
 // targets returns how many distinct targets an entry has.
 func (s *Summary) targets(t *totals) int64 {
-	switch {
-	case t.few() == 0 && t.first == 0:
-		return 0
-	case t.few() == 0:
-		return 1
+	if t.few() == 0 {
+		return held(t.targets[:])
 	}
 	few := s.few.at(t.few() - 1)
 	if few.many > 0 {
 		return int64(s.many[few.many-1].Count())
 	}
-	n := int64(0)
-	for _, h := range few.hashes {
-		if h != 0 {
-			n++
-		}
-	}
-	return n
+	return held(few.hashes[:])
 }
 
 // mergeTargets adds the targets of an entry of o.
 func (s *Summary) mergeTargets(t *totals, o *Summary, from *totals) {
-	if from.first != 0 {
-		s.addTarget(t, from.first)
+	for _, h := range from.targets {
+		if h != 0 {
+			s.addTarget(t, h)
+		}
 	}
 	if from.few() == 0 {
 		return
