@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -328,4 +329,27 @@ func TestRunEndsWhenAnotherProcessTookTheStore(t *testing.T) {
 	if err := within(t, done); !errors.Is(err, checkpoint.ErrInUse) || !strings.Contains(err.Error(), "process 7 on host other") {
 		t.Errorf("the run ends with %v, want ErrInUse that names the holder", err)
 	}
+}
+
+// A store that does not answer holds a process that is to end no longer than it
+// was told.
+func TestTheLastCommitGivesUp(t *testing.T) {
+	for _, c := range []struct{ given, want time.Duration }{{0, 4 * time.Second}, {15 * time.Second, 15 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPipeline(t, silentStore{checkpoint.NewMemory()}, func(cfg *Config, _ *Dependencies) { cfg.LastCommit = c.given })
+			began := time.Now()
+			err := p.Commit(context.Background())
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != c.want {
+				t.Errorf("with a limit of %v it gives up after %v: %v; want %v", c.given, took, err, c.want)
+			}
+		})
+	}
+}
+
+// silentStore answers no Append.
+type silentStore struct{ checkpoint.Store }
+
+func (silentStore) Append(ctx context.Context, _ *checkpoint.Delta) error {
+	<-ctx.Done()
+	return ctx.Err()
 }

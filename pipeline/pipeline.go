@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,9 @@ import (
 type Config struct {
 	IdleAfter   time.Duration // how long a partition is proven empty before its watermark follows the clock
 	CommitEvery time.Duration
-	Sources     int  // limit on entries of external sources over slices and open panes; 0 is none
-	Early       bool // whether rules may judge panes that are still open
+	LastCommit  time.Duration // how long the commit after all reading may take, retries included; default 4 s
+	Sources     int           // limit on entries of external sources over slices and open panes; 0 is none
+	Early       bool          // whether rules may judge panes that are still open
 }
 
 // Dependencies are the parts that a pipeline is put together from. Plan,
@@ -64,6 +66,7 @@ type Pipeline struct {
 	observe     func(partition string) Observer
 	idleAfter   time.Duration
 	commitEvery time.Duration
+	lastCommit  time.Duration
 	sources     int
 	early       bool
 	metrics     *metrics
@@ -83,7 +86,8 @@ func New(ctx context.Context, cfg Config, d Dependencies) (*Pipeline, error) {
 	p := &Pipeline{
 		log: d.Log, clock: d.Clock, plan: d.Plan, enricher: d.Enricher, detectors: d.Detectors,
 		suppress: d.Suppress, outlets: d.Outlets, store: d.Store, observe: d.Observe,
-		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, sources: cfg.Sources, early: cfg.Early,
+		idleAfter: cfg.IdleAfter, commitEvery: cfg.CommitEvery, lastCommit: cmp.Or(cfg.LastCommit, 4*time.Second),
+		sources: cfg.Sources, early: cfg.Early,
 		metrics: newMetrics(d.Registerer), committing: make(chan struct{}, 1), progress: newProgress(),
 	}
 	if p.log == nil {
@@ -153,13 +157,10 @@ func (p *Pipeline) read(ctx context.Context, in *Input) error {
 	return nil
 }
 
-// shutdownCommit is how long a last commit may take, retries included.
-const shutdownCommit = 4 * time.Second
-
 // Commit commits what was merged and what outlets are done with. It gives up
-// after 4 s: what isn't durable then is read again after a restart.
+// after Config.LastCommit: what isn't durable then is read again after a restart.
 func (p *Pipeline) Commit(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, shutdownCommit)
+	ctx, cancel := context.WithTimeout(ctx, p.lastCommit)
 	defer cancel()
 	return p.commit(ctx)
 }

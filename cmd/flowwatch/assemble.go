@@ -89,8 +89,8 @@ func assemble(ctx context.Context, e *env, cfg *Config) (s *service, err error) 
 	}
 	detectors, names := rulesOf(&cfg.Rules, cfg.Windows.Pane)
 	s.pipeline, err = pipeline.New(ctx, pipeline.Config{
-		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, Sources: cfg.Limits.Sources,
-		Early: cfg.Detect.Early,
+		IdleAfter: cfg.Windows.IdleAfter, CommitEvery: cfg.Checkpoint.Every, LastCommit: cfg.Checkpoint.lastCommit(),
+		Sources: cfg.Limits.Sources, Early: cfg.Detect.Early,
 	}, pipeline.Dependencies{
 		Log: s.log, Registerer: s.registry, Clock: e.Now, Plan: plan,
 		Enricher:  enrich.New(cfg.Networks.Internal, allow).With(s.places),

@@ -28,6 +28,20 @@ const (
 	everyByKind time.Duration = -1 // none is given
 )
 
+// How long the last commit may take: a bucket that throttles is asked again. Two of
+// them and what else ends the process come to less than stopWithin.
+const (
+	fileLastCommit   = 4 * time.Second
+	bucketLastCommit = 15 * time.Second
+)
+
+func (c *CheckpointConfig) lastCommit() time.Duration {
+	if c.S3 != nil {
+		return bucketLastCommit
+	}
+	return fileLastCommit
+}
+
 // complete fills in what depends on the kind.
 func (c *CheckpointConfig) complete() {
 	every := fileEvery

@@ -38,7 +38,8 @@ const (
 
 const (
 	soakInterfaces = 50
-	soakSources    = 20_000 // that come again and again
+	soakSources    = 20_000 // that come again and again, each to three interfaces
+	soakCrawlers   = 50     // that go everywhere
 )
 
 // TestSoak runs the service for SOAK (5m by default) under SOAK_RATE (50000)
@@ -160,7 +161,7 @@ func (f *soakFeed) second(now int64, rate int) {
 }
 
 func (f *soakFeed) line(eni int, now int64) {
-	source, packets := f.chance.IntN(soakSources), int64(1+f.chance.IntN(40))
+	source, packets := f.source(eni), int64(1+f.chance.IntN(40))
 	size := packets * int64(40+f.chance.IntN(1400))
 	verdict := "ACCEPT 19"
 	if f.chance.IntN(50) == 0 {
@@ -171,6 +172,14 @@ func (f *soakFeed) line(eni int, now int64) {
 	f.records++
 	f.bytes += size
 	f.packets += packets
+}
+
+// source draws who sends to an interface.
+func (f *soakFeed) source(eni int) int {
+	if f.chance.IntN(100) == 0 {
+		return soakSources + f.chance.IntN(soakCrawlers)
+	}
+	return (eni+f.chance.IntN(3))%soakInterfaces + soakInterfaces*f.chance.IntN(soakSources/soakInterfaces)
 }
 
 // exact holds the totals to what was put.

@@ -232,6 +232,9 @@ func (s *Targets) Merge(o *Targets) {
 		s.large.merge(o.large)
 	}
 	theirs := o.all()
+	if len(theirs) > 1 && s.held() == 0 {
+		s.kept = slices.Grow(s.kept, len(theirs))
+	}
 	for i := range theirs {
 		s.take(&theirs[i])
 	}
