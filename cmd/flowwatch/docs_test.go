@@ -92,6 +92,8 @@ var elsewhere = map[string]string{
 	"flowwatch evaluate --seeds":        "takes minutes; TestEvaluateFindsTheScansOfASimulation is shorter",
 	"FLOWWATCH_FLOOD=full go test":      "takes minutes; TestFloodOfSpoofedSources runs a smaller one",
 	"AWS_REGION=eu-central-1 FLOWWATCH": "needs an account",
+	"docker build":                      "needs Docker; .ci/image builds the same with buildah",
+	"docker run":                        "needs Docker; .ci/image runs the demo as it says, without Docker",
 	"docker compose":                    "needs Docker; the tests of compose.yaml hold what can be held without",
 }
 
