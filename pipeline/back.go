@@ -129,7 +129,7 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 }
 
 // limitSources drops outside sources when open panes hold more entries than the
-// limit: three in four of them, so that it is seldom done.
+// limit: half of them, so that it is seldom done.
 func (b *back) limitSources() {
 	if b.crowdedOut() {
 		b.evictSources()
@@ -158,7 +158,7 @@ func (b *back) evictBeforeCommit() {
 }
 
 // sourcesKept is the part of the limit that an eviction leaves, one in so many.
-const sourcesKept = 4
+const sourcesKept = 2
 
 // evict lets sources go and returns how many.
 func (b *back) evict() int {

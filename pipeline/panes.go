@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 	"github.com/flowwatch/flowwatch/pipeline/detect"
@@ -34,7 +35,7 @@ type glances struct {
 }
 
 func (g *glances) look(e *enrich.Enricher, of *aggregate.Contacts) {
-	g.of, g.row = of, g.row[:0]
+	g.of, g.row = of, slices.Grow(g.row[:0], of.Len())
 	for c := range of.Brief {
 		seen := detect.NewGlimpse(c.Account, c.VPC, c.Source, c.Targets)
 		seen.Internal, seen.Allowed = e.Internal(c.Source), e.Allowed(c.Source)

@@ -175,8 +175,8 @@ func atLeast(key string, value, least int) error {
 	return fmt.Errorf("%s: %d is too small; accepted: at least %d", key, value, least)
 }
 
-// leastSources is the least limits.sources: an eviction leaves a quarter of the
-// limit, and fewer than 16,384 sources would not even hold a busy pane.
+// leastSources is the least limits.sources: an eviction leaves half of the
+// limit, and fewer than 32,768 sources would not even hold a busy pane.
 const leastSources = 65_536
 
 // Validate judges every key.

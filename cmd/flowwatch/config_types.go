@@ -210,7 +210,7 @@ func defaultConfig() Config {
 		Suppress:   []detect.Suppression{},
 		Sinks:      []SinkConfig{{Stdout: &struct{}{}, Name: "stdout", MinSeverity: "low"}},
 		Checkpoint: checkpoints,
-		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 262_144},
+		Limits:     LimitsConfig{Memory: 512 << 20, Sources: 131_072},
 		Listen:     defaultListen,
 		Status:     StatusConfig{Listen: defaultStatus},
 	}

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -94,6 +95,41 @@ func TestDerivedViewsAreThoseOfTheRecords(t *testing.T) {
 					t.Fatalf("round %d, pane %d, view %s (-from records +from sources):\n%s", round, start, folded.Views()[view].Name, diff)
 				}
 			}
+		}
+	}
+}
+
+// What a flood leaves of them has a bound: the keys with the most records, whole.
+func TestDerivedViewsAreBounded(t *testing.T) {
+	f := NewFolder(builtins(t, 300, "source", "country"))
+	var enriched enrich.Flow
+	for i := range 30 {
+		one := flow{src: fmt.Sprintf("11.%d.0.1", i%5), sport: 40000, dport: 443, start: 600, end: 659, packets: 1, bytes: 40 + int64(i)}
+		for range 1 + i%5 {
+			located.Enrich(one.enriched(t).Record, &enriched)
+			f.Add(&enriched)
+		}
+	}
+	pane := f.Partial.Pane(600)
+	pane.Derive(located.Places())
+	before := rows(f.plan, pane, 1)
+	if n := pane.evictDerived(len(before)); n != 0 {
+		t.Errorf("%d keys go while there is room", n)
+	}
+	if n := pane.evictDerived(2); n != len(before)-2 {
+		t.Errorf("%d keys of %d go to leave 2", n, len(before))
+	}
+	least := int64(math.MaxInt64)
+	after := rows(f.plan, pane, 1)
+	for key, values := range after {
+		if diff := cmp.Diff(before[key], values); diff != "" {
+			t.Errorf("%s (-before +after):\n%s", key, diff)
+		}
+		least = min(least, values[0])
+	}
+	for key, values := range before {
+		if _, stays := after[key]; !stays && values[0] > least {
+			t.Errorf("%s goes with %d records, and one stays with %d", key, values[0], least)
 		}
 	}
 }

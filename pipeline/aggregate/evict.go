@@ -41,7 +41,8 @@ func (p *Pane) ranked(view int) bool {
 // records, all others by records. Of equal ones those with the least hash of
 // the key stay, and so it is the same sources that are followed through a
 // flood of which all are equal. Own addresses always stay, and count for
-// nothing. What goes of a view still counts in those that are made from it.
+// nothing. What goes of a view still counts in those that are made from it, of
+// which each keeps its mostDerived keys.
 //
 // An initiator that went starts again at its next record: what is counted of
 // it is never more than the truth. It goes only while at least as many others
@@ -62,6 +63,30 @@ func Evict(room int, who *enrich.Enricher, of ...*Partial) int {
 			evicted += s.loose - level
 			scratch = s.cut(level, scratch)
 		}
+	}
+	for _, p := range of {
+		for _, pane := range p.panes {
+			evicted += pane.evictDerived(mostDerived)
+		}
+		evicted += p.untimed.evictDerived(mostDerived)
+	}
+	return evicted
+}
+
+// mostDerived is how many keys of a view that is made from another an eviction
+// leaves: many times what a view shows. A flood from everywhere has sources in
+// 80,000 autonomous systems, and each of them a set of its sources.
+const mostDerived = 4096
+
+// evictDerived keeps the keys with the most records.
+func (p *Pane) evictDerived(most int) (evicted int) {
+	for i, t := range p.views {
+		if p.plan.views[i].derived == nil || t.Len() <= most {
+			continue
+		}
+		evicted += t.Len() - most
+		s := &shelf{table: t, weight: recordsOf(t), loose: t.Len(), stays: func(int) bool { return false }, moved: func([]int) {}}
+		s.cut(most, nil)
 	}
 	return evicted
 }
