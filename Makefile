@@ -37,7 +37,7 @@ lint: ## go vet, gofmt and golangci-lint
 	.ci/gofmt
 	.ci/lint
 
-e2e: ## against kinesis-local, versitygw, a real Prometheus and Alertmanager, Grafana's schema and Chromium (CONTRIBUTING.md says what they need)
+e2e: ## against kinesis-local, versitygw, local-aws-sqs, a real Prometheus and Alertmanager, Grafana's schema and Chromium (CONTRIBUTING.md says what they need)
 	.ci/peers-kinesis
 	.ci/peers-s3
 	.ci/peers-prometheus

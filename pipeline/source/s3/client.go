@@ -32,26 +32,28 @@ type API interface {
 }
 
 type client struct {
-	queue string
-	sqs   *sqs.Client
-	s3    *s3.Client
+	queue      string
+	visibility int32 // seconds that a received message is invisible
+	sqs        *sqs.Client
+	s3         *s3.Client
 }
 
-func newClient(cfg Config) (*client, error) {
+func newClient(cfg Config, visibility int32) (*client, error) {
 	environment, err := awsconfig.Load(awsconfig.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
 		return nil, err
 	}
 	return &client{
-		queue: cfg.QueueURL,
-		sqs:   sqs.NewFromConfig(environment),
-		s3:    s3.NewFromConfig(environment, func(o *s3.Options) { o.UsePathStyle = cfg.Endpoint != "" }),
+		queue:      cfg.QueueURL,
+		visibility: visibility,
+		sqs:        sqs.NewFromConfig(environment),
+		s3:         s3.NewFromConfig(environment, func(o *s3.Options) { o.UsePathStyle = cfg.Endpoint != "" }),
 	}, nil
 }
 
 func (c *client) Receive(ctx context.Context) ([]message, error) {
 	out, err := c.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: &c.queue, MaxNumberOfMessages: 1, WaitTimeSeconds: 20, VisibilityTimeout: visibility,
+		QueueUrl: &c.queue, MaxNumberOfMessages: 1, WaitTimeSeconds: 20, VisibilityTimeout: c.visibility,
 	})
 	if err != nil {
 		return nil, err

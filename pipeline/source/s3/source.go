@@ -15,12 +15,16 @@ import (
 	"github.com/flowwatch/flowwatch/pipeline"
 )
 
-const (
-	visibility = 300              // seconds that a message is invisible, unless extended
-	maxChunk   = 256 << 10        // bytes of a payload, about
-	extension  = 90 * time.Second // between two extensions
-	release    = 60               // seconds until a message that failed may come again
-)
+const maxChunk = 256 << 10 // bytes of a payload, about
+
+// pacing is how long the messages of a queue stay invisible.
+type pacing struct {
+	visibility int32         // seconds that a message is invisible, unless extended
+	release    int32         // seconds until a message that failed may come again
+	extension  time.Duration // between two extensions
+}
+
+var defaultPacing = pacing{visibility: 300, release: 60, extension: 90 * time.Second}
 
 // Dependencies of a Source.
 type Dependencies struct {
@@ -35,6 +39,7 @@ type Source struct {
 	api     API
 	log     *zap.Logger
 	metrics *metrics
+	pacing  pacing
 	chunk   int
 }
 
@@ -43,14 +48,14 @@ func New(cfg Config, deps Dependencies) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, api: deps.API, log: deps.Log, chunk: maxChunk}
+	s := &Source{cfg: cfg, api: deps.API, log: deps.Log, pacing: defaultPacing, chunk: maxChunk}
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}
 	s.log = s.log.With(zap.String("queue", cfg.queue()))
 	var err error
 	if s.api == nil {
-		if s.api, err = newClient(cfg); err != nil {
+		if s.api, err = newClient(cfg, s.pacing.visibility); err != nil {
 			return nil, err
 		}
 	}
@@ -146,7 +151,7 @@ func (s *Source) receive(ctx context.Context, p *partition) error {
 // settle deletes messages, lets them go back, and extends the invisibility of
 // the others.
 func (s *Source) settle(ctx context.Context, p *partition) error {
-	tick := time.NewTicker(extension)
+	tick := time.NewTicker(s.pacing.extension)
 	defer tick.Stop()
 	for {
 		extend := false
@@ -169,11 +174,11 @@ func (s *Source) settle(ctx context.Context, p *partition) error {
 			s.note(ctx, "delete", s.api.Delete(ctx, receipt)) // it comes again and is known
 		}
 		for _, receipt := range releases {
-			s.note(ctx, "release", s.api.Hide(ctx, receipt, release))
+			s.note(ctx, "release", s.api.Hide(ctx, receipt, s.pacing.release))
 		}
 		if extend {
 			for _, receipt := range held {
-				s.note(ctx, "extend", s.api.Hide(ctx, receipt, visibility))
+				s.note(ctx, "extend", s.api.Hide(ctx, receipt, s.pacing.visibility))
 			}
 		}
 	}
