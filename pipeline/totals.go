@@ -179,7 +179,8 @@ func newGauges(plan *aggregate.Plan, index int, view aggregate.View) *gauges {
 }
 
 // show takes over what a closed pane says: the first keys by records, then key.
-func (g *gauges) show(t *aggregate.Table) {
+// It returns how many it leaves out.
+func (g *gauges) show(t *aggregate.Table) (left int64) {
 	limit := max(g.view.Top, g.view.Limit)
 	g.rows = g.rows[:0:0]
 	for _, row := range t.Ranked(limit) {
@@ -195,4 +196,5 @@ func (g *gauges) show(t *aggregate.Table) {
 		g.rows = append(g.rows, r)
 	}
 	g.changed = true
+	return int64(t.Len() - len(g.rows))
 }

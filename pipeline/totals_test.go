@@ -113,6 +113,29 @@ func TestAQuietKeyReturnsFromZeroWhetherACommitDroppedItOrNot(t *testing.T) {
 	}
 }
 
+func TestAViewSaysHowManyKeysItsGaugesLeaveOut(t *testing.T) {
+	plan, err := aggregate.NewPlan([]aggregate.View{
+		{Name: "port", Metric: "port", By: []string{"dstport"}, Measure: []string{"flows"}, Top: 2},
+	}, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGauges(plan, 0, plan.Views()[0])
+	f := func(left int64, shown []string, records map[int]int) {
+		t.Helper()
+		got := g.show(ports(t, plan, records))
+		var labels []string
+		for _, s := range g.publish() {
+			labels = append(labels, s.Labels[0])
+		}
+		if diff := cmp.Diff(shown, labels); diff != "" || got != left {
+			t.Errorf("%d keys are left out, want %d; shown (-want +got):\n%s", got, left, diff)
+		}
+	}
+	f(3, []string{"443", "80"}, map[int]int{22: 1, 80: 5, 443: 9, 25: 3, 110: 2})
+	f(0, []string{"22", "80"}, map[int]int{22: 2, 80: 1})
+}
+
 func TestTotalsSurviveTheStore(t *testing.T) {
 	plan := portPlan(t)
 	before, after := newTotals(plan, 0, plan.Views()[0]), newTotals(plan, 0, plan.Views()[0])

@@ -51,9 +51,13 @@ func (s *service) openSinks(e *env) ([]pipeline.Outlet, error) {
 	return outlets, nil
 }
 
+// sinkGrace is how long the sinks may take to deliver what waits when the process
+// is to end, all at the same time. What is left then is sent by the next start.
+const sinkGrace = 5 * time.Second
+
 // outboxOf configures the outbox of a sink.
 func outboxOf(c *SinkConfig, least detect.Severity) sinks.OutboxConfig {
-	o := sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules}
+	o := sinks.OutboxConfig{MinSeverity: least, Rules: c.Rules, Grace: sinkGrace}
 	if c.Webhook != nil {
 		// One request a Send: what has arrived is not sent again when a later
 		// one fails.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,7 +49,13 @@ type panel struct {
 	}
 	FieldConfig struct {
 		Defaults  struct{ Unit string }
-		Overrides []struct{ Properties []struct{ ID string } }
+		Overrides []struct {
+			Matcher    struct{ Options any }
+			Properties []struct {
+				ID    string
+				Value any
+			}
+		}
 	}
 }
 
@@ -156,6 +163,35 @@ func TestDashboardVariables(t *testing.T) {
 		if diff := cmp.Diff(want, names); diff != "" {
 			t.Errorf("%s: variables (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// The unique sources are drawn with what is expected of them, the threshold, and
+// the band between: it names both by their legends.
+func TestUniqueSourcesHaveABand(t *testing.T) {
+	panels := dashboards(t)["ingress"].Panels
+	i := slices.IndexFunc(panels, func(p panel) bool { return p.Title == "Unique sources, expected and threshold" })
+	if i < 0 {
+		t.Fatal("there is no such panel")
+	}
+	p := panels[i]
+	metrics := map[string]string{"Expected": "flowwatch_ingress_expected{", "Threshold": "flowwatch_ingress_threshold{", "Sources at {{interface_id}}": "flowwatch_ingress_unique_sources{"}
+	for _, q := range p.Targets {
+		if want := metrics[q.LegendFormat]; want == "" || !strings.HasPrefix(q.Expr, "max by (account_id, vpc_id, interface_id) ("+want) {
+			t.Errorf("query %s is called %q and asks for %s", q.RefID, q.LegendFormat, q.Expr)
+		}
+		delete(metrics, q.LegendFormat)
+	}
+	var below any // the line down to which the area under Threshold is filled
+	for _, o := range p.FieldConfig.Overrides {
+		for _, property := range o.Properties {
+			if o.Matcher.Options == "Threshold" && property.ID == "custom.fillBelowTo" {
+				below = property.Value
+			}
+		}
+	}
+	if len(metrics) > 0 || below != "Expected" {
+		t.Errorf("not drawn are %v; the band ends at %v, want Expected", slices.Sorted(maps.Keys(metrics)), below)
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 )
 
 // stopWithin is how long draining and committing may take in all. Each step of
-// it has a bound of its own; this one is for what hangs all the same, and is
-// below the 60 s after which ECS kills a container that says nothing.
+// it has a bound of its own, which come to 20 s where the state is in a file; this
+// one is for what hangs all the same, and is below the 60 s after which ECS kills a
+// container that says nothing.
 const stopWithin = 55 * time.Second
 
 // endWithin returns what f does, but waits for it no longer than limit after

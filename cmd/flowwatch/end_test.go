@@ -7,7 +7,25 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flowwatch/flowwatch/pipeline/source/firehose"
 )
+
+// The steps of ending come one after the other, and each has its bound: whatever
+// hangs, a process whose state is in a file has ended 20 s after SIGTERM, and one
+// with a bucket before it is made to.
+func TestTheStepsOfEndingAddUp(t *testing.T) {
+	f := func(state string, lastCommit, most time.Duration) {
+		t.Helper()
+		// Sources end; then a commit; then the sinks; then a commit of what these
+		// are done with; then the endpoints.
+		if sum := firehose.StopTime + lastCommit + sinkGrace + lastCommit + shutdownGrace; sum >= most {
+			t.Errorf("with its state in a %s, ending takes up to %s, want less than %s", state, sum, most)
+		}
+	}
+	f("file", fileLastCommit, 20*time.Second)
+	f("bucket", bucketLastCommit, stopWithin)
+}
 
 func TestEndWithin(t *testing.T) {
 	failed := errors.New("failed")

@@ -25,7 +25,7 @@ type endpoints struct {
 }
 
 // shutdownGrace is how long requests may take to end once the server stops.
-const shutdownGrace = 5 * time.Second
+const shutdownGrace = 3 * time.Second
 
 // listen opens a TCP address for Serve.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
@@ -47,7 +47,7 @@ func (s *endpoints) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // serve answers requests until ctx ends; then it lets those that run finish,
-// for up to 5 s, and returns nil. It closes ln.
+// for shutdownGrace, and returns nil. It closes ln.
 func serve(ctx context.Context, ln net.Listener, handler http.Handler, log *zap.Logger) error {
 	server := &http.Server{
 		Handler:           handler,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
 )
@@ -132,6 +133,32 @@ func TestMetricsDoc(t *testing.T) {
 		"own":   familyTable(all, func(f *family) bool { return !f.ofViews() }),
 		"views": familyTable(all, (*family).ofViews),
 	})
+}
+
+// Every family is named and described by the conventions of Prometheus, also one
+// that has no series before something goes wrong.
+func TestMetricsFollowTheConventions(t *testing.T) {
+	var scrape strings.Builder
+	for _, f := range families(t) {
+		var labels []string
+		for _, name := range f.labels {
+			labels = append(labels, name+`="x"`)
+		}
+		fmt.Fprintf(&scrape, "# HELP %s %s\n# TYPE %[1]s %[3]s\n", f.name, f.help, f.kind())
+		if f.kind() != "histogram" {
+			fmt.Fprintf(&scrape, "%s{%s} 1\n", f.name, strings.Join(labels, ","))
+			continue
+		}
+		bucket := strings.Join(append(labels, `le="+Inf"`), ",")
+		fmt.Fprintf(&scrape, "%s_bucket{%s} 1\n%[1]s_sum{%[3]s} 1\n%[1]s_count{%[3]s} 1\n", f.name, bucket, strings.Join(labels, ","))
+	}
+	problems, err := promlint.New(strings.NewReader(scrape.String())).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
 }
 
 // generated holds a document against its generated parts, or rewrites them:

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // ruleFile is what stands in deploy/prometheus/rules.yml.
@@ -21,6 +19,48 @@ type ruleFile struct {
 		}
 	}
 }
+
+// ruleCases is what stands in deploy/prometheus/rules_test.yml.
+type ruleCases struct {
+	Tests []struct {
+		Expressions []struct {
+			Expr    string
+			Samples []any `yaml:"exp_samples"`
+		} `yaml:"promql_expr_test"`
+	}
+}
+
+// Each alert has a case in which promtool wants it to fire, and one in which it
+// is to stay quiet: promtool itself runs the cases that there are.
+func TestEveryAlertHasItsCases(t *testing.T) {
+	var file ruleFile
+	readYAML(t, filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"), &file)
+	var cases ruleCases
+	readYAML(t, filepath.Join("..", "..", "deploy", "prometheus", "rules_test.yml"), &cases)
+	fires, quiet := map[string]bool{}, map[string]bool{}
+	for _, test := range cases.Tests {
+		for _, e := range test.Expressions {
+			m := alertOf.FindStringSubmatch(e.Expr)
+			if m == nil {
+				continue
+			}
+			if len(e.Samples) > 0 {
+				fires[m[1]] = true
+			} else {
+				quiet[m[1]] = true
+			}
+		}
+	}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			if r.Alert != "" && (!fires[r.Alert] || !quiet[r.Alert]) {
+				t.Errorf("%s: has a case to fire in: %v, one to stay quiet in: %v", r.Alert, fires[r.Alert], quiet[r.Alert])
+			}
+		}
+	}
+}
+
+var alertOf = regexp.MustCompile(`ALERTS\{alertname="(\w+)", alertstate="firing"\}`)
 
 // recordedLabels are those of a recording rule's result, beside job and
 // instance, by the level that its name begins with.
@@ -35,14 +75,8 @@ var recorded = regexp.MustCompile(`^([a-z_]+):flowwatch_[a-z0-9_]+:[a-z0-9_]+$`)
 // Every alert has its texts and a runbook that exists, and every expression asks
 // for metrics and labels that there are. (promtool runs them, in .ci.)
 func TestPrometheusRules(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file ruleFile
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
+	readYAML(t, filepath.Join("..", "..", "deploy", "prometheus", "rules.yml"), &file)
 	metrics := known(t)
 	var alerts []string
 	for _, g := range file.Groups {

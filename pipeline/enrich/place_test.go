@@ -28,6 +28,10 @@ func TestLookup(t *testing.T) {
 				"9.9.9.9":     {Country: "CH"},
 				"9.9.9.10":    {Country: "CH", City: "Zürich"},
 				"1.2.3.4":     {Country: "AU", Kind: VPN, List: "some.mmdb"},
+				// What it says of addresses that are special by themselves is left aside.
+				"10.1.2.3":     {Country: "DE", ASN: 1},
+				"172.16.0.1":   {Country: "DE", City: "Ulm", ASN: 1, Kind: Hosting},
+				"198.51.100.1": {Country: "US"},
 			},
 			known{
 				"9.9.9.9":     {Country: "US", City: "Berkeley", Located: true, Latitude: 37.9, Longitude: -122.3, ASN: 19281, ASName: "Quad9"},

@@ -133,7 +133,7 @@ func TestSinkContract(t *testing.T) {
 			Received: func(testing.TB) []sinktest.Event { return r.received() },
 			Break:    r.status(http.StatusServiceUnavailable),
 			Refuse:   r.status(http.StatusBadRequest),
-			Hang:     r.set(sinktest.Hang),
+			Hang:     func(reached func()) func() { return r.set(sinktest.Hang(reached))() },
 		}
 	})
 }
@@ -150,7 +150,7 @@ func TestSinkContractOfACluster(t *testing.T) {
 					Sink:     open(t, Deps{}, members...),
 					Received: func(testing.TB) []sinktest.Event { return up.received() },
 					Break:    up.status(http.StatusServiceUnavailable),
-					Hang:     up.set(sinktest.Hang),
+					Hang:     func(reached func()) func() { return up.set(sinktest.Hang(reached))() },
 				}
 			})
 		})

@@ -164,7 +164,7 @@ func TestSinkContract(t *testing.T) {
 				return b.fail(map[string]string{"10.0.0.b": "ThrottlingException", "10.0.0.d": "InternalFailure"})
 			},
 			Refuse: b.code400("ValidationException"),
-			Hang:   b.set(sinktest.Hang),
+			Hang:   func(reached func()) func() { return b.set(sinktest.Hang(reached))() },
 		}
 	})
 }

@@ -25,7 +25,7 @@ type Collector struct {
 
 type families struct {
 	sourceRecords, sourceBytes, flowRecords, malformed, late, panesClosed,
-	findings, suppressed, incidents, targets, calibration, evicted, viewKeys, viewFolded,
+	findings, suppressed, incidents, targets, calibration, evicted, viewKeys, viewFolded, viewLeftOut,
 	expected, threshold *prometheus.Desc
 }
 
@@ -66,6 +66,7 @@ func newFamilies() families {
 		evicted:       desc("evicted_total", "Entries that went from a bounded table for want of room.", "table"),
 		viewKeys:      desc("view_keys", "Keys a view shows now.", "view"),
 		viewFolded:    desc("view_keys_folded_total", "How often a key of a view was counted under \"other\" for want of room.", "view"),
+		viewLeftOut:   desc("view_keys_left_out", "Keys of the last closed pane that a view has no room to show in its gauges.", "view"),
 		expected:      desc("ingress_expected", "What the spike rule expected of the last closed pane.", iface...),
 		threshold:     desc("ingress_threshold", "The least value of the last closed pane that the spike rule would have held for a spike.", iface...),
 	}
@@ -97,7 +98,7 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	f := &c.families
 	for _, d := range []*prometheus.Desc{
 		f.sourceRecords, f.sourceBytes, f.flowRecords, f.malformed, f.late, f.panesClosed, f.findings, f.suppressed, f.incidents,
-		f.targets, f.calibration, f.evicted, f.viewKeys, f.viewFolded, f.expected, f.threshold,
+		f.targets, f.calibration, f.evicted, f.viewKeys, f.viewFolded, f.viewLeftOut, f.expected, f.threshold,
 	} {
 		out <- d
 	}
@@ -193,6 +194,9 @@ func (c *Collector) collectView(e emitter, v *pipeline.PublishedView, f *viewFam
 			e.counter(f.counters[i], s.Values[next], s.Labels...)
 			next++
 		}
+	}
+	if slices.ContainsFunc(f.gauges, func(d *prometheus.Desc) bool { return d != nil }) {
+		e.gauge(c.families.viewLeftOut, float64(v.LeftOut), v.Name)
 	}
 	for _, s := range v.Gauges {
 		for i, d := range f.gauges {

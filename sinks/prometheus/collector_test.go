@@ -35,7 +35,7 @@ func published() *pipeline.Published {
 			},
 			{
 				View:   aggregate.View{Name: "port", Metric: "ingress_port", By: []string{"dstport"}, Measure: []string{"flows"}, Top: 10},
-				Gauges: []pipeline.Series{{Labels: []string{"443"}, Values: []int64{12}}},
+				Gauges: []pipeline.Series{{Labels: []string{"443"}, Values: []int64{12}}}, LeftOut: 65,
 			},
 		},
 		Levels: []detect.Level{{
@@ -106,6 +106,10 @@ flowwatch_view_keys{view="port"} 1
 # TYPE flowwatch_view_keys_folded_total counter
 flowwatch_view_keys_folded_total{view="interface"} 9
 flowwatch_view_keys_folded_total{view="port"} 0
+# HELP flowwatch_view_keys_left_out Keys of the last closed pane that a view has no room to show in its gauges.
+# TYPE flowwatch_view_keys_left_out gauge
+flowwatch_view_keys_left_out{view="interface"} 0
+flowwatch_view_keys_left_out{view="port"} 65
 `
 	var names []string
 	for line := range strings.SplitSeq(want, "\n") {

@@ -5,9 +5,12 @@ import (
 	"net/http"
 )
 
-// Hang is a receiver that never answers. A server learns that a client has gone
-// only when it has read the body of its request.
-func Hang(_ http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // nobody is told: the client may be gone
-	<-r.Context().Done()
+// Hang is a receiver that never answers. It calls reached when it has read a
+// request: only then does a server learn that a client has gone.
+func Hang(reached func()) http.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // nobody is told: the client may be gone
+		reached()
+		<-r.Context().Done()
+	}
 }

@@ -4,6 +4,7 @@ package sinktest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -23,10 +24,10 @@ type Rig struct {
 	// fails the test when something else arrived as well.
 	Received func(t testing.TB) []Event
 
-	Break  func() (mend func())   // makes sending fail in a way that passes
-	Part   func() (mend func())   // makes the receiver take some findings of a Send and not others, in a way that passes
-	Refuse func() (accept func()) // makes the receiver refuse for good
-	Hang   func() (resume func()) // makes the receiver not answer
+	Break  func() (mend func())                 // makes sending fail in a way that passes
+	Part   func() (mend func())                 // makes the receiver take some findings of a Send and not others, in a way that passes
+	Refuse func() (accept func())               // makes the receiver refuse for good
+	Hang   func(reached func()) (resume func()) // makes the receiver not answer; it calls reached when a Send waits for it
 }
 
 // Run checks the contract. Every call of open must give a new sink with an
@@ -208,17 +209,30 @@ func refused(t *testing.T, r *Rig) {
 	wantReceived(t, r, Events(all[1:]))
 }
 
-// The end of the context ends a Send whose receiver does not answer.
+// The end of the context ends a Send whose receiver has the request and does
+// not answer.
 func endedInMidSend(t *testing.T, r *Rig) {
-	resume := r.Hang()
+	waits := make(chan struct{}, 1)
+	resume := r.Hang(func() {
+		select {
+		case waits <- struct{}{}:
+		default: // a sink may ask several receivers
+		}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	result := make(chan error, 1)
 	go func() { result <- r.Sink.Send(ctx, Interleaved(1, 1)) }()
+	select {
+	case <-waits:
+	case err := <-result:
+		t.Fatalf("Send to a receiver that does not answer returns %v", err)
+	}
 	cancel()
 	select {
 	case err := <-result:
-		if err == nil || sinks.IsPermanent(err) {
-			t.Errorf("Send: %v, want an error that passes", err)
+		if !errors.Is(err, context.Canceled) || sinks.IsPermanent(err) { // and not its own timeout
+			t.Errorf("Send: %v, want an error that passes and is the end of the context", err)
 		}
 	case <-time.After(30 * time.Second): // a hang, not a measurement
 		t.Fatal("Send does not return")

@@ -22,10 +22,13 @@ func TestRecorder(t *testing.T) {
 			Received: func(testing.TB) []Event { return r.Events() },
 			Break:    set(func(context.Context) error { return ErrDown }),
 			Refuse:   set(func(context.Context) error { return ErrRefused }),
-			Hang: set(func(ctx context.Context) error {
-				<-ctx.Done()
-				return ctx.Err()
-			}),
+			Hang: func(reached func()) func() {
+				return set(func(ctx context.Context) error {
+					reached()
+					<-ctx.Done()
+					return ctx.Err()
+				})()
+			},
 		}
 	})
 }

@@ -85,7 +85,7 @@ func TestSinkContract(t *testing.T) {
 			},
 			Break:  r.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }),
 			Refuse: r.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }),
-			Hang:   r.set(sinktest.Hang),
+			Hang:   func(reached func()) func() { return r.set(sinktest.Hang(reached))() },
 		}
 	})
 }

@@ -151,7 +151,7 @@ func TestSinkContract(t *testing.T) {
 					Break:    p.error(http.StatusServiceUnavailable, "ServiceUnavailable"),
 					Part:     p.fail("10.0.0.b"),
 					Refuse:   p.error(http.StatusBadRequest, "InvalidParameter"),
-					Hang:     p.set(sinktest.Hang),
+					Hang:     func(reached func()) func() { return p.set(sinktest.Hang(reached))() },
 				}
 			})
 		})

@@ -108,8 +108,8 @@ func TestSinkContract(t *testing.T) {
 					Received: func(testing.TB) []sinktest.Event { return r.received() },
 					Break:    r.status(http.StatusServiceUnavailable),
 					Refuse:   r.status(http.StatusBadRequest),
-					Hang: func() func() {
-						r.set(func(w http.ResponseWriter, q *http.Request) bool { sinktest.Hang(w, q); return true })
+					Hang: func(reached func()) func() {
+						r.set(func(w http.ResponseWriter, q *http.Request) bool { sinktest.Hang(reached)(w, q); return true })
 						return func() { r.set(nil) }
 					},
 				}

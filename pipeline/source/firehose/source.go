@@ -25,9 +25,11 @@ const (
 	bodyTime = 60 * time.Second
 	// maxHeader bounds the headers of a request, in bytes.
 	maxHeader = 16 << 10
-	// stopTime is how long a stop waits for answers that are being written.
-	stopTime = 5 * time.Second
 )
+
+// StopTime is how long a stop waits for requests that are arriving, and for answers
+// that are being written.
+const StopTime = 3 * time.Second
 
 // Dependencies of a Source.
 type Dependencies struct {
@@ -119,7 +121,7 @@ func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
 	})
 	group.Go(func() error {
 		<-running.Done()
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), StopTime)
 		defer cancel()
 		if err := server.Shutdown(stop); err != nil {
 			return server.Close()
