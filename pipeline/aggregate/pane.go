@@ -38,6 +38,15 @@ func (p *Pane) room() int {
 	return n
 }
 
+// rows is how many rows the pane's tables have.
+func (p *Pane) rows() int {
+	n := p.contacts.Len() + p.loads.Len() + p.logins.Len()
+	for _, t := range p.views {
+		n += t.Len()
+	}
+	return n
+}
+
 // View returns the pane's table of view i; column 0 counts records, the view's
 // integer measures follow in their order.
 func (p *Pane) View(i int) *Table { return p.views[i] }

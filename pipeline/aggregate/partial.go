@@ -19,6 +19,7 @@ type Partial struct {
 	untimed *Pane
 	spare   []*Pane // emptied panes, to be used again
 	room    int     // rows that the spare panes have room for
+	usual   int     // rows of the largest pane that was lately taken out
 }
 
 // Counts are the totals of a slice that belong to no view.
@@ -94,17 +95,26 @@ func (p *Partial) Untimed() *Pane { return p.untimed }
 // none.
 func (p *Partial) Take(start int64) *Pane {
 	pane := p.panes[start]
+	if pane == nil {
+		return nil
+	}
 	delete(p.panes, start)
+	p.usual = max(pane.rows(), p.usual-p.usual/8)
 	return pane
 }
 
 // spareRows is how many rows the panes that are kept for use again have memory
-// for. One slice of a file can reach over many panes, which are small then.
+// for at most. One slice of a file can reach over many panes, which are small then.
 const spareRows = 1 << 18
 
-// Recycle gives a pane back whose content is no longer needed, or nil.
+// fewRows is the room of a pane that any partial keeps.
+const fewRows = 1 << 10
+
+// Recycle gives a pane back whose content is no longer needed, or nil. A partial
+// keeps none that is more than twice as large as its own: each of many would
+// otherwise come to keep panes that have room for all that they have together.
 func (p *Partial) Recycle(pane *Pane) {
-	if pane == nil || p.room+pane.room() > spareRows {
+	if pane == nil || pane.room() > max(fewRows, 2*p.usual) || p.room+pane.room() > spareRows {
 		return
 	}
 	pane.Reset()
@@ -169,8 +179,7 @@ func (p *Partial) Reset() {
 	clear(p.Counts.Malformed)
 	clear(p.Counts.LatePanes)
 	p.untimed.Reset()
-	for start, pane := range p.panes {
-		p.Recycle(pane)
-		delete(p.panes, start)
+	for start := range p.panes {
+		p.Recycle(p.Take(start))
 	}
 }

@@ -208,3 +208,26 @@ func (c *Contacts) All(yield func(*Contact) bool) {
 		}
 	}
 }
+
+// A set that is used again for one source after another has in the end no more
+// room than for a few targets, though one in ten was wide.
+func TestResetSetsDoNotPileUp(t *testing.T) {
+	host := func(i int) Target { return Target{netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 22, 6} }
+	var s Targets
+	for source := range 100 {
+		n := 3
+		if source%10 == 0 {
+			n = 200
+		}
+		for i := range n {
+			s.Add(host(i), Rejected)
+		}
+		s.Reset()
+		if s.Len() != 0 || cap(s.kept) > spareTargets {
+			t.Fatalf("an emptied set of %d has %d and room for %d", n, s.Len(), cap(s.kept))
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { s.Add(host(1), Rejected); s.Add(host(2), Rejected); s.Reset() }); n != 0 {
+		t.Errorf("a set of two that is used again makes %v allocations", n)
+	}
+}

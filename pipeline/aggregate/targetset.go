@@ -265,8 +265,18 @@ func (l *largeSet) merge(o *largeSet) {
 	}
 }
 
-// Reset empties the set and keeps the memory of its exact part.
-func (s *Targets) Reset() { s.single, s.kept, s.large = false, s.kept[:0], nil }
+// Reset empties the set and keeps the memory of a few targets. More would pile up
+// where sets are used again for one source after another: in the end each would
+// have room for the widest of them.
+func (s *Targets) Reset() {
+	s.single, s.kept, s.large = false, s.kept[:0], nil
+	if cap(s.kept) > spareTargets {
+		s.kept = nil
+	}
+}
+
+// spareTargets is the room that an emptied set keeps at most.
+const spareTargets = 8
 
 // held is how many targets there are one by one.
 func (s *Targets) held() int { return len(s.all()) }
