@@ -264,7 +264,7 @@ func (s *failingStore) fail(err error) {
 	defer s.mu.Unlock()
 	s.err = err
 	if err != nil {
-		s.failed = make(chan struct{}, 100)
+		s.failed = make(chan struct{}, 10_000)
 	}
 }
 
