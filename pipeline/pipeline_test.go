@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,6 +109,16 @@ func (p *handPartition) feed(at Position, arrival int64, data string) {
 	p.send(Batch{Payloads: []Payload{{Data: []byte(data), Position: at, Arrival: time.Unix(arrival, 0)}}})
 	p.send(Batch{})
 	p.send(Batch{})
+}
+
+// feedWithoutWaiting is feed where the slice can't be merged yet, or the
+// partition is held back after it. It is for a synctest bubble: it returns when
+// all that can be done has been, and closes fed when feed returns.
+func (p *handPartition) feedWithoutWaiting(at Position, arrival int64, data string) (fed <-chan struct{}) {
+	done := make(chan struct{})
+	go func() { p.feed(at, arrival, data); close(done) }()
+	synctest.Wait()
+	return done
 }
 
 func (p *handPartition) send(b Batch) { p.batches <- b }
@@ -253,7 +264,7 @@ func (s *failingStore) fail(err error) {
 	defer s.mu.Unlock()
 	s.err = err
 	if err != nil {
-		s.failed = make(chan struct{}, 100)
+		s.failed = make(chan struct{}, 10_000)
 	}
 }
 

@@ -29,6 +29,7 @@ const endpointVariable = "FLOWWATCH_KINESIS_ENDPOINT"
 type endpoint struct {
 	url    string
 	client *kinesis.Client // retries by itself, unlike the source's
+	api    API             // of sources; nil is the one that they build
 	// consumer is how sources read it, by default polling.
 	consumer string
 	pacing   pacing
@@ -281,7 +282,7 @@ func (s stream) page(iterator string, limit *int32) *kinesis.GetRecordsOutput {
 // source reads the stream.
 func (s stream) source(t *testing.T, start string) *Source {
 	t.Helper()
-	source, err := New(Config{Stream: s.name, Endpoint: s.url, Start: start, Consumer: s.consumer}, Dependencies{Log: zaptest.NewLogger(t)})
+	source, err := New(Config{Stream: s.name, Endpoint: s.url, Start: start, Consumer: s.consumer}, Dependencies{Log: zaptest.NewLogger(t), Client: s.api})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,23 +60,23 @@ func consume(t *testing.T, host *sourcetest.Host, source *Source, until func(*so
 	}
 }
 
-func TestConformanceLatest(t *testing.T) {
-	eachConsumer(t, func(t *testing.T, e endpoint) {
-		s := e.newStream(t, 1)
-		s.put(lowerKey, "old")
-		pause(t, 5*time.Millisecond) // the start must be later than that
-		host := sourcetest.NewHost(t, nil)
-		// Stopped as soon as the start is committed: what comes while nothing
-		// runs belongs to the stream as well.
-		consume(t, host, s.source(t, StartLatest), func(p *sourcetest.Progress) bool { return p.Registered > 0 })
-		s.put(lowerKey, "while away")
-		consume(t, host, s.source(t, StartLatest), delivered(1))
-		s.put(lowerKey, "new")
-		consume(t, host, s.source(t, StartLatest), delivered(2))
-		if diff := cmp.Diff([]string{"while away", "new"}, collect(host)); diff != "" {
-			t.Errorf("records (-want +got):\n%s", diff)
-		}
-	})
+func TestConformanceLatest(t *testing.T) { eachConsumer(t, startAtLatest) }
+
+func startAtLatest(t *testing.T, e endpoint) {
+	s := e.newStream(t, 1)
+	s.put(lowerKey, "old")
+	pause(t, 5*time.Millisecond) // the start must be later than that
+	host := sourcetest.NewHost(t, nil)
+	// Stopped as soon as the start is committed: what comes while nothing
+	// runs belongs to the stream as well.
+	consume(t, host, s.source(t, StartLatest), func(p *sourcetest.Progress) bool { return p.Registered > 0 })
+	s.put(lowerKey, "while away")
+	consume(t, host, s.source(t, StartLatest), delivered(1))
+	s.put(lowerKey, "new")
+	consume(t, host, s.source(t, StartLatest), delivered(2))
+	if diff := cmp.Diff([]string{"while away", "new"}, collect(host)); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
 }
 
 // Shards that were closed since the start time are read from it, those closed
@@ -141,23 +141,23 @@ func TestConformanceSplitAndMerge(t *testing.T) {
 	})
 }
 
-func TestConformanceIdle(t *testing.T) {
-	eachConsumer(t, func(t *testing.T, e endpoint) {
-		s := e.newStream(t, 1)
-		host := sourcetest.NewHost(t, nil)
-		consume(t, host, s.source(t, StartTrimHorizon), func(p *sourcetest.Progress) bool { return p.Idle })
-		s.put(lowerKey, "after idling")
-		consume(t, host, s.source(t, StartTrimHorizon), delivered(1))
-		if d := host.Deliveries()[0]; !bytes.Equal(d.Data, []byte("after idling")) || d.Arrival.IsZero() {
-			t.Errorf("got %q, arrived at %s", d.Data, d.Arrival)
-		}
-	})
+func TestConformanceIdle(t *testing.T) { eachConsumer(t, idleThenRead) }
+
+func idleThenRead(t *testing.T, e endpoint) {
+	s := e.newStream(t, 1)
+	host := sourcetest.NewHost(t, nil)
+	consume(t, host, s.source(t, StartTrimHorizon), func(p *sourcetest.Progress) bool { return p.Idle })
+	s.put(lowerKey, "after idling")
+	consume(t, host, s.source(t, StartTrimHorizon), delivered(1))
+	if d := host.Deliveries()[0]; !bytes.Equal(d.Data, []byte("after idling")) || d.Arrival.IsZero() {
+		t.Errorf("got %q, arrived at %s", d.Data, d.Arrival)
+	}
 }
 
-func TestConformanceMissingStream(t *testing.T) {
-	eachConsumer(t, func(t *testing.T, e endpoint) {
-		missing := stream{t: t, name: "flowwatch-conformance-missing", endpoint: e}
-		err := sourcetest.NewHost(t, nil).Run(missing.source(t, StartLatest), nil)
-		wantCode(t, err, "ResourceNotFoundException")
-	})
+func TestConformanceMissingStream(t *testing.T) { eachConsumer(t, missingStream) }
+
+func missingStream(t *testing.T, e endpoint) {
+	missing := stream{t: t, name: "flowwatch-conformance-missing", endpoint: e}
+	err := sourcetest.NewHost(t, nil).Run(missing.source(t, StartLatest), nil)
+	wantCode(t, err, "ResourceNotFoundException")
 }
