@@ -386,7 +386,7 @@ func TestAChangedViewStartsEmptyAndPositionsStay(t *testing.T) {
 
 func TestFindingsLeaveAfterTheirCommitAndAgainAfterACrash(t *testing.T) {
 	store := &worldStore{entries: map[string][]byte{}}
-	stuck := &stuckOutlet{}
+	stuck := &stuckOutlet{store: store}
 	withParts := func(_ *Config, d *Dependencies) {
 		d.Detectors, d.Outlets = []detect.Detector{newRecorder()}, []Outlet{stuck}
 	}
@@ -403,12 +403,26 @@ func TestFindingsLeaveAfterTheirCommitAndAgainAfterACrash(t *testing.T) {
 	if diff := cmp.Diff(stuck.offered[:n], stuck.offered[n:]); diff != "" {
 		t.Errorf("a finding that was not delivered is offered again as (-first +again):\n%s", diff)
 	}
+	if len(stuck.early) > 0 {
+		t.Errorf("%v left before the commit that covers them", stuck.early)
+	}
 }
 
-// stuckOutlet never gets anything delivered.
-type stuckOutlet struct{ offered []string }
+// stuckOutlet never gets anything delivered. It looks whether the store holds what
+// it is offered.
+type stuckOutlet struct {
+	store          *worldStore
+	offered, early []string
+}
 
-func (o *stuckOutlet) Name() string                      { return "stuck" }
-func (o *stuckOutlet) Accepts(*detect.Finding) bool      { return true }
-func (o *stuckOutlet) Offer(_ uint64, f *detect.Finding) { o.offered = append(o.offered, f.UID) }
-func (o *stuckOutlet) TakeDone() []uint64                { return nil }
+func (o *stuckOutlet) Name() string                 { return "stuck" }
+func (o *stuckOutlet) Accepts(*detect.Finding) bool { return true }
+
+func (o *stuckOutlet) Offer(id uint64, f *detect.Finding) {
+	o.offered = append(o.offered, f.UID)
+	if _, committed := o.store.snapshot()[string(outboxKey(id, o.Name()))]; !committed {
+		o.early = append(o.early, f.UID)
+	}
+}
+
+func (o *stuckOutlet) TakeDone() []uint64 { return nil }
