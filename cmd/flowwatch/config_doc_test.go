@@ -46,7 +46,7 @@ var keyTexts = map[string]keyText{
 	"sources[].firehose.bodies":           {"1 to 64", "requests held in memory at a time, each up to 64 MiB"},
 	"sources[].s3.queue_url":              {"an http or https URL, each once", "the SQS queue that announces objects"},
 	"sources[].s3.region":                 {"a region like eu-central-1", "by default that of the AWS environment or profile"},
-	"sources[].s3.endpoint":               {"an http or https URL", "a local server of SQS and S3 in place of AWS"},
+	"sources[].s3.endpoint":               {"an http or https URL", "a local server of SQS and S3 in place of AWS; for two servers set `AWS_ENDPOINT_URL_SQS` and `AWS_ENDPOINT_URL_S3` in the environment"},
 	"sources[].file.paths":                {"files, folders, globs; `-` is standard input", "what is read"},
 	"sources[].file.follow":               {"", "reading goes on when a file grows or is rotated, and takes up new files of the paths, which need not exist yet. Without it each file is read to its end, once"},
 	"sources[].format":                    {"field lists, or one", "the fields of lines without a header, in order, separated by blanks or commas; version 2's default is always known. Of several, the first that fits a line reads it. `${name}` is AWS's way to write a field here, and no environment variable"},
