@@ -23,7 +23,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"outcome"})),
 		failures: sharedmetrics.Register(set, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowwatch_s3_failures_total",
-			Help: "What went wrong with the queue: receive, delete, release, extend, message (one that can't be read).",
+			Help: "What went wrong with the queue: receive, delete, release, extend, hand back, message (one that can't be read).",
 		}, []string{"call"})),
 		forgotten: sharedmetrics.Register(set, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flowwatch_s3_objects_forgotten_total",

@@ -94,10 +94,31 @@ func (s *Source) Run(ctx context.Context, host pipeline.Host) error {
 		return host.Work(running, p)
 	})
 	err = group.Wait()
+	s.handBack(context.WithoutCancel(ctx), p)
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
+}
+
+// handBackTime is how long messages are handed back for; the others come again when
+// they have been hidden long enough.
+const handBackTime = 2 * time.Second
+
+// handBack shows the messages at hand to whoever reads the queue next. What is
+// committed of them is known there.
+func (s *Source) handBack(ctx context.Context, p *partition) {
+	ctx, cancel := context.WithTimeout(ctx, handBackTime)
+	defer cancel()
+	p.mu.Lock()
+	held := slices.Sorted(maps.Keys(p.held))
+	p.mu.Unlock()
+	for _, receipt := range held {
+		if ctx.Err() != nil {
+			return
+		}
+		s.note(ctx, "hand back", s.api.Hide(ctx, receipt, 0))
+	}
 }
 
 // partition returns the queue without what is remembered of it.

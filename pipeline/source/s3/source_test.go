@@ -224,6 +224,39 @@ func TestPoisonedObjectDoesNotBlock(t *testing.T) {
 	}
 }
 
+// What was at hand when the run ended need not wait until its time is over.
+func TestMessagesAreHandedBackAtTheEnd(t *testing.T) {
+	b := slowBucket{newBucket(), make(chan struct{})}
+	b.announce("long", []byte("one\n"))
+	s, err := New(Config{QueueURL: "https://sqs.eu-central-1.amazonaws.com/123456789012/flow-logs"}, Dependencies{API: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- sourcetest.NewHost(t, nil).Run(runner{s, ctx}, nil) }()
+	<-b.opened
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if seconds, ok := b.hidden["receipt of long"]; !ok || seconds != 0 {
+		t.Errorf("the message stays hidden for %d s (told: %v), want 0", seconds, ok)
+	}
+}
+
+// slowBucket has objects that never come.
+type slowBucket struct {
+	*bucket
+	opened chan struct{}
+}
+
+func (b slowBucket) Open(ctx context.Context, _ object) (io.ReadCloser, time.Time, error) {
+	close(b.opened)
+	<-ctx.Done()
+	return nil, time.Time{}, ctx.Err()
+}
+
 // A queue that can't be asked is not empty: event time waits for it.
 func TestAQueueThatDoesNotAnswerIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
