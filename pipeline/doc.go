@@ -128,7 +128,17 @@
 // Views by country and system are made from the view by source when a pane closes,
 // where they can be: as two more tables with two more sets for each record they took
 // the pipeline more than half of its time again. What an eviction takes from the
-// view by source is added to them before it goes, so they stay exact in a flood.
+// view by source is added to them before it goes; in a flood from everywhere they
+// keep the 4,096 keys with the most records, since each has a set of its sources.
+//
+// limits.sources is 131,072 and not a million: five million forged sources in a pane
+// then stay below 256 MiB, and all scans beside them are found (docs/detection.md).
+// An emptied pane is used again only by partials of its size, and an emptied set
+// keeps room for a few targets: both came to have room for the largest otherwise,
+// some MiB a minute.
+//
+// Rules look at contacts by glimpses (detect.Glimpse), which lie in a row and hold the
+// outcomes without the targets: most contacts matter to no rule.
 //
 // Where a source belongs is written into a finding when it is raised, after
 // suppression. No rule, no uid and no committed state of a rule knows of it: a newer
@@ -173,6 +183,7 @@
 //	summary     the exact totals of `analyze`
 //
 // Imports run one way: cmd may import all; pipeline imports the rooms above
-// but never a source or a sink; sinks import detect, and sinks/prometheus what
-// is published here.
+// but never a source or a sink; sinks import detect, and sinks/prometheus and
+// sinks/status what is published here. sinks/report writes a summary as HTML, with
+// what it shares with the status page in sinks/look.
 package pipeline
