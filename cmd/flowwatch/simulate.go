@@ -184,7 +184,15 @@ func listKinds(w io.Writer) error {
 	for _, k := range simulate.Kinds() {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Kind, k.Expect, orDash(k.Rule), orDash(k.Severity), shortDuration(k.Lasts), k.Doc)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n"+
+		"An attack is expected to be a metric only where nobody can be told of it:\n"+
+		"scans of which v2 records show too little, and floods that bring fewer than 60\n"+
+		"connections in one of any two panes in a row and fewer than 240 in every pane,\n"+
+		"which is below the floors of the rule spike: see docs/detection.md.\n")
+	return err
 }
 
 func orDash(s string) string {

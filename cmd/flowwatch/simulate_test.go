@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/flowwatch/flowwatch/pipeline/detect"
 	"github.com/flowwatch/flowwatch/pipeline/simulate"
 )
 
@@ -57,6 +59,20 @@ func TestSimulateIsReadByAnalyze(t *testing.T) {
 			if got.Records.OK == 0 || got.Records.Malformed != 0 {
 				t.Errorf("%s, %s: records %+v", format, interval, got.Records)
 			}
+		}
+	}
+}
+
+// The truth of floods rests on the floors of the rule that is to find them.
+func TestSimulateListSaysWhatIsTooSmall(t *testing.T) {
+	w := newWorld(nil)
+	if code := w.run(t, "simulate", "--list"); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, &w.stderr)
+	}
+	floor := detect.DefaultSpike().MinCounts
+	for _, says := range []string{"spoofed-flood", fmt.Sprintf("fewer than %d\n", floor), fmt.Sprintf("fewer than %d in every pane", 4*floor)} {
+		if !strings.Contains(w.stdout.String(), says) {
+			t.Errorf("the list does not say %q:\n%s", says, &w.stdout)
 		}
 	}
 }

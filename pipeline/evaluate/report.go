@@ -32,8 +32,12 @@ type Report struct {
 
 // Group is every instance of one kind of scenario.
 type Group struct {
-	Scenario  string     `json:"scenario"`
-	Expect    string     `json:"expect"`
+	Scenario string `json:"scenario"`
+	Expect   string `json:"expect"`
+	// Attack says of what is to be counted only that it is an attack, below the
+	// floors of its rule or not shown in its format: Reported is how often it was
+	// found all the same.
+	Attack    bool       `json:"attack,omitempty"`
 	Rule      string     `json:"rule,omitempty"`
 	Instances int        `json:"instances"`
 	Reported  int        `json:"reported"`                   // found; of what is not to be found, at Low or above
@@ -140,15 +144,20 @@ func (r *Report) WriteText(w io.Writer) error {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%d records, %s\n", r.Records, seedNames(r.Seeds))
 	fmt.Fprintf(b, "%.3g interface-days after the %.3g hours of learning\n", r.InterfaceDays, r.LearnHours)
-	for _, expect := range []struct{ name, title, share, delay string }{
-		{simulate.ExpectFinding, "To be found", "recall", "delay 50/95 %"},
-		{simulate.ExpectMetric, "To be counted only", "reported", ""},
-		{simulate.ExpectNone, "Not to be found", "reported", ""},
+	for _, expect := range []struct {
+		name                string
+		attack              bool
+		title, share, delay string
+	}{
+		{simulate.ExpectFinding, false, "To be found", "recall", "delay 50/95 %"},
+		{simulate.ExpectMetric, true, "Too small, or not shown", "found", "delay 50/95 %"},
+		{simulate.ExpectMetric, false, "To be counted only", "reported", ""},
+		{simulate.ExpectNone, false, "Not to be found", "reported", ""},
 	} {
 		first := true
 		for i := range r.Scenarios {
 			g := &r.Scenarios[i]
-			if g.Expect != expect.name {
+			if g.Expect != expect.name || g.Attack != expect.attack {
 				continue
 			}
 			if first {

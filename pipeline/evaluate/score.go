@@ -115,7 +115,7 @@ func fits(t *simulate.Truth, i *Incident) bool {
 // small to be found is not found by the incident of a larger one that the same
 // source makes within the hour.
 func (run *Run) opens(t *simulate.Truth, i *Incident) bool {
-	if t.Expect != simulate.ExpectFinding || !fits(t, i) || !about(t, i) {
+	if !attack(t) || !fits(t, i) || !about(t, i) {
 		return false
 	}
 	opened := time.Unix(i.Opened, 0)
@@ -124,7 +124,7 @@ func (run *Run) opens(t *simulate.Truth, i *Incident) bool {
 	}
 	for j := range run.Truth {
 		u := &run.Truth[j]
-		if u.Expect == simulate.ExpectFinding && u.End.After(t.End) && fits(u, i) && about(u, i) {
+		if attack(u) && u.End.After(t.End) && fits(u, i) && about(u, i) {
 			return false
 		}
 	}
@@ -141,15 +141,26 @@ func (run *Run) continues(t *simulate.Truth, i *Incident) bool {
 	return run.explained(i)
 }
 
+// attack reports whether a truth is an attack: one to be found, or one of which
+// nobody asks that because it is below the floors of its rule or does not show in
+// its format. A finding of the latter is right all the same. What is counted and no
+// attack, such as a sweep of the whole Internet, is of severity Info.
+func attack(t *simulate.Truth) bool {
+	if t.Expect == simulate.ExpectMetric {
+		severity, err := detect.ParseSeverity(t.Severity)
+		return err == nil && severity > detect.Info
+	}
+	return t.Expect == simulate.ExpectFinding
+}
+
 // explains reports whether an incident is no false one because of a truth.
 func explains(t *simulate.Truth, i *Incident) bool {
-	if !about(t, i) {
+	switch {
+	case !about(t, i):
 		return false
-	}
-	switch t.Expect {
-	case simulate.ExpectFinding:
+	case attack(t):
 		return t.Rule == "" || i.Last.Rule == t.Rule || slices.Contains(t.Also, i.Last.Rule)
-	case simulate.ExpectMetric:
+	case t.Expect == simulate.ExpectMetric:
 		return i.Last.Rule == t.Rule && i.Severity == detect.Info
 	}
 	return false
@@ -208,14 +219,15 @@ func (run *Run) judge(t *simulate.Truth, groups map[string]*Group) {
 	if t.Bursty {
 		name += " (bursty)"
 	}
-	key := t.Expect + name
+	small := attack(t) && t.Expect == simulate.ExpectMetric
+	key := fmt.Sprint(t.Expect, small, name)
 	g := groups[key]
 	if g == nil {
-		g = &Group{Scenario: name, Expect: t.Expect, Rule: t.Rule, urgent: urgent(t)}
+		g = &Group{Scenario: name, Expect: t.Expect, Attack: small, Rule: t.Rule, urgent: urgent(t)}
 		groups[key] = g
 	}
 	g.Instances++
-	if t.Expect == simulate.ExpectFinding {
+	if attack(t) {
 		run.seek(t, g)
 		return
 	}
@@ -246,7 +258,9 @@ func (run *Run) seek(t *simulate.Truth, g *Group) {
 			return
 		}
 	}
-	g.say(run, t, "")
+	if t.Expect == simulate.ExpectFinding {
+		g.say(run, t, "")
+	}
 }
 
 // time notes how long after a truth's first pane, and after the last record

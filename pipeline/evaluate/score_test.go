@@ -290,6 +290,44 @@ func TestWhatIsNotToBeFound(t *testing.T) {
 	}
 }
 
+// An attack that nobody can be told of is told apart from those to be found and
+// from what is no attack, with how many were found all the same, and a finding of
+// it is no false one.
+func TestAttacksThatAreTooSmallAreTold(t *testing.T) {
+	flood := func(expect, eni string) simulate.Truth {
+		return truth("flood", expect, "spike", "low", eni, 2000, 2030, func(t *simulate.Truth) { t.Factor, t.Also = 5, []string{"scan.distributed"} })
+	}
+	r := judged([]simulate.Truth{
+		flood(simulate.ExpectFinding, "eni-1"), flood(simulate.ExpectMetric, "eni-2"), flood(simulate.ExpectMetric, "eni-3"),
+		truth("internet-sweep", simulate.ExpectMetric, "scan.external", "info", "203.0.113.9", 2000, 2010),
+	},
+		incident("spike", "eni-2", detect.Low, 2010), incident("scan.distributed", "eni-2", detect.Medium, 2010),
+		incident("scan.external", "203.0.113.9", detect.Low, 2010))
+	type row struct {
+		Scenario, Expect    string
+		Attack              bool
+		Reported, Instances int
+	}
+	var got []row
+	for _, g := range r.Scenarios {
+		got = append(got, row{g.Scenario, g.Expect, g.Attack, g.Reported, g.Instances})
+	}
+	want := []row{{"flood x5", "finding", false, 0, 1}, {"flood x5", "metric", true, 1, 2}, {"internet-sweep", "metric", false, 1, 1}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if r.False["medium"].Findings != 0 || r.False["low"].Findings != 1 {
+		t.Errorf("%d false at Medium and %d at Low, want none and that of the sweep", r.False["medium"].Findings, r.False["low"].Findings)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "Too small, or not shown") || strings.Contains(text.String(), "flood x5, reported") {
+		t.Errorf("the report is\n%s", &text)
+	}
+}
+
 func TestDelaysCountFromTheFirstPane(t *testing.T) {
 	flood := truth("flood", simulate.ExpectFinding, "spike", "low", "eni-1", 2001, 2030)
 	for opened, want := range map[int]float64{2005: 0, 2010: 1, 2020: 3} {

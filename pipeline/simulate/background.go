@@ -9,10 +9,12 @@ import (
 const (
 	visitsPerMinute  = 24.0 // connections from clients at each load balancer
 	visits6PerMinute = 3.0
-	checksPerMinute  = 2 // health checks of each web server
-	poolSize         = 3 // connections that stay open between two hosts
-	lookups          = 1.2
-	updates          = 1.0 // connections of each private host through the NAT gateway
+	// both together, of which a flood makes many
+	allVisitsPerMinute = visitsPerMinute + visits6PerMinute
+	checksPerMinute    = 2 // health checks of each web server
+	poolSize           = 3 // connections that stay open between two hosts
+	lookups            = 1.2
+	updates            = 1.0 // connections of each private host through the NAT gateway
 )
 
 // background makes the normal traffic of one site and minute.

@@ -118,10 +118,10 @@ func planFlashCrowd(p *planning) (play, error) {
 	}
 	p.truth.Key, p.truth.Bursty = lb.id, lb.rhythm.bursty
 	factor := p.factor(4)
-	return func(g *Generator, n int) {
-		rise := min(1, float64(n+1)/10, float64(p.minutes-n)/20)
-		g.flood(lb, 1+(factor-1)*rise, 1)
-	}, nil
+	visits := p.visits(lb, func(n int) float64 {
+		return (factor - 1) * min(1, float64(n+1)/10, float64(p.minutes-n)/20)
+	})
+	return func(g *Generator, n int) { g.flood(lb, visits[n], 1) }, nil
 }
 
 // planNightlyJob: from two o'clock on the worker copies some gigabytes to the
@@ -153,8 +153,8 @@ func planLevelShift(p *planning) (play, error) {
 		return nil, err
 	}
 	p.truth.Key, p.truth.Bursty = lb.id, lb.rhythm.bursty
-	factor := p.factor(2.5)
-	return func(g *Generator, _ int) { g.flood(lb, factor, 1) }, nil
+	visits := p.visits(lb, evenly(p.factor(2.5)))
+	return func(g *Generator, n int) { g.flood(lb, visits[n], 1) }, nil
 }
 
 // planDiscovery: a worker asks each of its peers every minute; six of them are

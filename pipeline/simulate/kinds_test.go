@@ -3,6 +3,7 @@ package simulate
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"testing"
@@ -247,47 +248,96 @@ func TestIntervalsHoldTheSameTraffic(t *testing.T) {
 	}
 }
 
-// The traffic of a flood's interface is multiplied as its truth says.
+// visits counts the connections to port 443 of an interface in each five minutes.
+func (s setting) visits(t *testing.T, g *Generator, eni string) []int {
+	t.Helper()
+	layout, err := flowlog.ParseLayout(string(s.format))
+	if err != nil {
+		t.Fatal(err)
+	}
+	panes := make([]int, settingMinutes/5)
+	var r flowlog.Record
+	for n := range settingMinutes {
+		for _, b := range g.Next().Batches {
+			for _, l := range b.Lines {
+				if b.Stream == eni+"-all" && layout.Parse(l.Text, &r) == 0 && r.FlowDirection() == flowlog.Ingress && r.IntOr(flowlog.DstPort, 0) == 443 {
+					panes[n/5]++
+				}
+			}
+		}
+	}
+	return panes
+}
+
+func total(panes []int) (sum float64) {
+	for _, n := range panes {
+		sum += float64(n)
+	}
+	return sum
+}
+
+// A flood of so many times makes so many times the visits that would have come in
+// those minutes without it, wherever the level had wandered to.
 func TestFloodsAreAsHighAsSaid(t *testing.T) {
 	s := settings["v5, 60 s"]
 	for _, kind := range []Kind{"flood", "crowd-flood", "pulse", "flash-crowd", "level-shift"} {
 		for _, factor := range []float64{3, 5, 10, 50} {
-			scenario := Scenario{Kind: kind, Factor: factor, For: settingMinutes * time.Minute}
-			g := s.generator(t, scenario)
-			truth := g.Truth()[0]
-			var lb *eni
-			for _, e := range g.vpcs[0].enis {
-				if e.id == truth.Key {
-					lb = e
+			for site := range 2 {
+				scenario := Scenario{Kind: kind, Factor: factor, For: settingMinutes * time.Minute, VPC: site}
+				g := s.generator(t, scenario)
+				truth := g.Truth()[0]
+				with, without := s.visits(t, g, truth.Key), s.visits(t, s.generator(t), truth.Key)
+				// A crowd comes and goes; minutes have their own ups and downs.
+				least, most := 0.85*factor, 1.15*factor
+				if kind == "flash-crowd" {
+					least = 0.6 * factor
 				}
-			}
-			visits := 0.0
-			normal := 0.0
-			layout, err := flowlog.ParseLayout(string(V5))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var r flowlog.Record
-			for range settingMinutes {
-				normal += g.visitRate(lb)
-				m := g.Next()
-				for _, b := range m.Batches {
-					for _, l := range b.Lines {
-						if b.Stream == lb.stream && layout.Parse(l.Text, &r) == 0 && r.FlowDirection() == flowlog.Ingress && r.IntOr(flowlog.DstPort, 0) == 443 && r.Addr(flowlog.DstAddr).Is4() {
-							visits++
-						}
-					}
+				if got := total(with) / total(without); got < least || got > most {
+					t.Errorf("%s x%v: %.2f times the visits", kind, factor, got)
 				}
-			}
-			// A crowd comes and goes; the traffic beneath has its own ups and downs.
-			least, most := 0.8*factor-1, 1.25*factor+1
-			if kind == "flash-crowd" {
-				least = 0.6 * factor
-			}
-			if got := visits / normal; got < least || got > most {
-				t.Errorf("%s x%v: %.2f times the visits", kind, factor, got)
+				if got := total(without) / float64(len(without)); math.Abs(got-truth.Normal) > 0.15*got && kind != "flash-crowd" && kind != "level-shift" {
+					t.Errorf("%s x%v: the truth says %.1f visits a pane, there are %.1f without it", kind, factor, truth.Normal, got)
+				}
+				brings := 0
+				for i := range with {
+					brings = max(brings, with[i]-without[i])
+				}
+				if truth.Rule == "spike" && brings != truth.Brings {
+					t.Errorf("%s x%v: the truth says that a pane brings %d visits, there are %d", kind, factor, truth.Brings, brings)
+				}
 			}
 		}
+	}
+}
+
+// What brings less than the floors of its rule is not to be found, however many
+// times the normal traffic it is.
+func TestSmallFloodsAreBelowTheFloors(t *testing.T) {
+	for name, c := range map[string]struct {
+		visits   []int // a minute
+		brings   int
+		expect   string
+		severity string
+	}{
+		"one pane, one below":        {[]int{0, 0, 100, 100, 39}, 239, ExpectMetric, "low"},
+		"one pane":                   {[]int{0, 0, 100, 100, 40}, 240, ExpectFinding, "medium"},
+		"two panes in a row":         {[]int{60, 0, 0, 0, 0, 0, 0, 0, 0, 60}, 60, ExpectFinding, "low"},
+		"two, one of them one below": {[]int{60, 0, 0, 0, 0, 0, 0, 0, 0, 59}, 60, ExpectMetric, "low"},
+		"two that are not in a row":  {[]int{60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60}, 60, ExpectMetric, "low"},
+		"nothing":                    {make([]int, 30), 0, ExpectMetric, "low"},
+	} {
+		truth := Truth{Expect: ExpectFinding, Severity: "medium"}
+		p := planning{from: noon.Unix(), truth: &truth}
+		p.weigh(c.visits)
+		if truth.Brings != c.brings || truth.Expect != c.expect || truth.Severity != c.severity {
+			t.Errorf("%s: brings %d, expect %s of %s; want %d, %s of %s", name, truth.Brings, truth.Expect, truth.Severity, c.brings, c.expect, c.severity)
+		}
+	}
+	// A minute belongs to the pane of the clock, not of the scenario.
+	truth := Truth{Expect: ExpectFinding}
+	p := planning{from: noon.Unix() + 3*minute, truth: &truth}
+	if p.weigh([]int{100, 100, 100, 100, 100}); truth.Brings != 300 {
+		t.Errorf("two minutes of a pane and three of the next bring %d, want 300", truth.Brings)
 	}
 }
 

@@ -122,7 +122,7 @@ func networks(cfg *Config, rng *rand.Rand) []*vpc {
 		v.add(rng)
 	}
 	if cfg.Varied {
-		vary(vpcs, rand.New(rand.NewPCG(cfg.Seed, 1<<40)))
+		vary(vpcs, cfg.Seed)
 	}
 	return vpcs
 }

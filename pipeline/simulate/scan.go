@@ -63,7 +63,7 @@ func (p *planning) count(tries []try) {
 	}
 	// Without tcp-flags a lone SYN and a lone RST are small flows: what is
 	// rejected shows, and silence after UDP.
-	if p.format == V2 && shown < p.kind.least && !tries[0].udp {
+	if p.cfg.Format == V2 && shown < p.kind.least && !tries[0].udp {
 		p.truth.Expect = ExpectMetric
 	}
 }

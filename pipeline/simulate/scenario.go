@@ -55,10 +55,11 @@ type Truth struct {
 	Expect   string    `json:"expect"`             // with the fields that the format has
 	Severity string    `json:"severity,omitempty"` // at least, as detectors write it
 	Factor   float64   `json:"factor,omitempty"`
-	// Normal is how many visits an interface under attack gets in five minutes
-	// without it, on average: where there are few, even many times as many are no
-	// spike.
+	// Normal is how many visits an interface under attack would get in five minutes
+	// of that time without it, on average, and Brings how many a flood of so many
+	// times that brings in its largest pane of five minutes.
 	Normal float64 `json:"normal,omitempty"`
+	Brings int     `json:"brings,omitempty"`
 	Bursty bool    `json:"bursty,omitempty"` // of the interface under attack
 	// Of a scan: distinct (address, port, protocol), and what became of them; of a
 	// brute force, connections that were answered.
@@ -76,10 +77,10 @@ func (g *Generator) Truth() []Truth { return slices.Clone(g.truth) }
 type planning struct {
 	Scenario
 	kind    *KindInfo
-	level   float64 // Config.Level
+	cfg     *Config
 	vpc     *vpc
-	from    int64 // Unix seconds of the first minute
-	format  Format
+	begins  int64      // Unix seconds of the simulation's first minute
+	from    int64      // Unix seconds of the scenario's first minute
 	rng     *rand.Rand // of the scenario's own: it does not disturb the background
 	minutes int
 	truth   *Truth
@@ -118,7 +119,7 @@ func (g *Generator) prepare(i int, s Scenario) error {
 		Start: time.Unix(from, 0).UTC(), End: time.Unix(from+int64(minutes)*minute, 0).UTC(),
 	}
 	rng := rand.New(rand.NewPCG(g.cfg.Seed, uint64(i)+1))
-	play, err := kind.plan(&planning{Scenario: s, kind: kind, level: g.cfg.Level, vpc: v, format: g.cfg.Format, rng: rng, from: from, minutes: minutes, truth: &truth})
+	play, err := kind.plan(&planning{Scenario: s, kind: kind, cfg: &g.cfg, vpc: v, rng: rng, begins: g.now, from: from, minutes: minutes, truth: &truth})
 	if err != nil {
 		return fmt.Errorf("simulate: scenario %s: %w", s.Kind, err)
 	}
@@ -176,10 +177,81 @@ func (p *planning) factor(f float64) float64 {
 func (p *planning) victim(e *eni) {
 	p.truth.Key, p.truth.Bursty = e.id, e.rhythm.bursty
 	if e.role == balancer {
-		p.truth.Normal = math.Round(50*visitsPerMinute*p.level*smooth(e, p.from)) / 10
+		normal := 0.0
+		for _, level := range p.levels(e) {
+			normal += 5 * allVisitsPerMinute * level / float64(p.minutes)
+		}
+		p.truth.Normal = math.Round(10*normal) / 10
 	}
 	if p.truth.Rule == "spike" && p.At < learning {
 		p.truth.Severity = "low"
+	}
+}
+
+// levels returns the level of an interface in each minute of the scenario, with
+// its walk and without what a single minute or a burst does to it. The walk has a
+// source of chance of its own, so that it can be known ahead.
+func (p *planning) levels(e *eni) []float64 {
+	all := make([]float64, p.minutes)
+	walk := e.gust
+	if p.cfg.Varied {
+		walk.walks()
+		for at := p.begins; at < p.from; at += minute {
+			walk.step()
+		}
+	}
+	for n := range all {
+		all[n] = p.cfg.Level * smooth(e, p.from+int64(n)*minute)
+		if p.cfg.Varied {
+			all[n] *= walk.step()
+		}
+	}
+	return all
+}
+
+// visits draws how many visits come to a load balancer in each minute beyond the
+// normal ones: more times those, wherever its level has walked to.
+func (p *planning) visits(lb *eni, more func(n int) float64) []int {
+	each := p.levels(lb)
+	drawn := make([]int, len(each))
+	for n, level := range each {
+		drawn[n] = poisson(p.rng, more(n)*allVisitsPerMinute*level)
+	}
+	return drawn
+}
+
+// evenly is a flood that makes factor times the traffic all of its time.
+func evenly(factor float64) func(int) float64 {
+	return func(int) float64 { return factor - 1 }
+}
+
+// The floors of the rule spike, in flows a pane: see docs/detection.md.
+const (
+	floodFloor = 60  // of each of two panes in a row
+	aloneFloor = 240 // of one pane alone, and of Medium
+)
+
+// weigh says what is to be found of a flood that brings so many visits in each
+// minute: where they are below the floors of its rule, however many times the
+// normal ones they are, nobody is to be told.
+func (p *planning) weigh(visits []int) {
+	const pane = 5 * minute
+	before, pair := 0, 0
+	for n := 0; n < len(visits); {
+		sum := 0
+		for at := (p.from + int64(n)*minute) / pane; n < len(visits) && (p.from+int64(n)*minute)/pane == at; n++ {
+			sum += visits[n]
+		}
+		p.truth.Brings = max(p.truth.Brings, sum)
+		pair = max(pair, min(before, sum))
+		before = sum
+	}
+	if p.truth.Brings >= aloneFloor {
+		return
+	}
+	p.truth.Severity = "low"
+	if pair < floodFloor {
+		p.truth.Expect = ExpectMetric
 	}
 }
 

@@ -17,9 +17,10 @@ func planIngressSpike(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	factor := p.factor(kindOf(p.Kind).factor)
 	p.victim(lb)
-	return func(g *Generator, _ int) { g.flood(lb, factor, 4) }, nil
+	visits := p.visits(lb, evenly(p.factor(p.kind.factor)))
+	p.weigh(visits)
+	return func(g *Generator, n int) { g.flood(lb, visits[n], 4) }, nil
 }
 
 // planBotFlood: some dozens of hosts open connections to a load balancer, again
@@ -29,14 +30,16 @@ func planBotFlood(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	factor := p.factor(kindOf(p.Kind).factor)
+	factor := p.factor(p.kind.factor)
 	if factor >= 50 {
 		p.truth.Severity = "medium"
 	}
 	p.victim(lb)
 	bots := p.bots(20 + p.rng.IntN(60))
 	p.truth.Sources = len(bots)
-	return func(g *Generator, _ int) { g.bots(lb, factor, bots) }, nil
+	visits := p.visits(lb, evenly(factor))
+	p.weigh(visits)
+	return func(g *Generator, n int) { g.bots(lb, visits[n], bots) }, nil
 }
 
 func (p *planning) bots(n int) []netip.Addr {
@@ -47,9 +50,9 @@ func (p *planning) bots(n int) []netip.Addr {
 	return bots
 }
 
-// bots makes (factor-1) times a load balancer's normal visits, by a few.
-func (g *Generator) bots(lb *eni, factor float64, bots []netip.Addr) {
-	for range g.poisson((factor - 1) * g.visitRate(lb)) {
+// bots makes so many visits of a load balancer, by a few.
+func (g *Generator) bots(lb *eni, visits int, bots []netip.Addr) {
+	for range visits {
 		g.inbound(lb, g.visit(bots[g.rng.IntN(len(bots))], lb.addr))
 	}
 }
@@ -61,15 +64,16 @@ func planCrowdFlood(p *planning) (play, error) {
 	if err != nil {
 		return nil, err
 	}
-	factor := p.factor(kindOf(p.Kind).factor)
 	p.victim(lb)
-	return func(g *Generator, _ int) { g.flood(lb, factor, 1) }, nil
+	visits := p.visits(lb, evenly(p.factor(p.kind.factor)))
+	p.weigh(visits)
+	return func(g *Generator, n int) { g.flood(lb, visits[n], 1) }, nil
 }
 
-// flood makes (factor-1) times a load balancer's normal visits, from sources
-// that were not seen before, with so many times the bytes.
-func (g *Generator) flood(lb *eni, factor float64, larger int64) {
-	for range g.poisson((factor - 1) * g.visitRate(lb)) {
+// flood makes so many visits of a load balancer, from sources that were not seen
+// before, with so many times the bytes.
+func (g *Generator) flood(lb *eni, visits int, larger int64) {
+	for range visits {
 		x := g.visit(stranger(g.rng), lb.addr)
 		x.sent *= larger
 		g.inbound(lb, x)
@@ -88,9 +92,9 @@ func planRamp(p *planning) (play, error) {
 	rise := float64(p.minutes) * 3 / 4
 	bots := p.bots(40 + p.rng.IntN(80))
 	p.truth.Sources = len(bots)
-	return func(g *Generator, n int) {
-		g.bots(lb, math.Pow(factor, min(1, float64(n)/rise)), bots)
-	}, nil
+	visits := p.visits(lb, func(n int) float64 { return math.Pow(factor, min(1, float64(n)/rise)) - 1 })
+	p.weigh(visits)
+	return func(g *Generator, n int) { g.bots(lb, visits[n], bots) }, nil
 }
 
 // planSynFlood: SYNs at a load balancer of which none is answered.

@@ -26,12 +26,27 @@ var steady = rhythm{scale: 1, swing: 0.35, begins: 8, weekend: 1}
 // in its logarithm that returns to the mean within a quarter of an hour to some
 // hours (Ornstein and Uhlenbeck), by a gamma variable each minute, and with bursts.
 type gust struct {
-	spread float64 // standard deviation of the logarithm
-	memory float64 // what is left of a departure after a minute
-	phi    float64 // variance of a minute's gamma variable, at most 1
-	walk   float64 // the logarithm now
-	burst  int     // minutes that a burst still lasts
-	peak   float64 // times the level, of the burst
+	spread float64    // standard deviation of the logarithm
+	memory float64    // what is left of a departure after a minute
+	phi    float64    // variance of a minute's gamma variable, at most 1
+	seed   [2]uint64  // of the walk's own chance, so that it can be walked ahead of time
+	steps  *rand.Rand // from that seed
+	walk   float64    // the logarithm now
+	burst  int        // minutes that a burst still lasts
+	peak   float64    // times the level, of the burst
+}
+
+// walks begins the walk.
+func (w *gust) walks() {
+	w.steps = rand.New(rand.NewPCG(w.seed[0], w.seed[1]))
+	w.walk = 0
+}
+
+// step walks on by a minute and returns what to multiply the smooth level by; 1
+// on average.
+func (w *gust) step() float64 {
+	w.walk = w.memory*w.walk + w.spread*math.Sqrt(1-w.memory*w.memory)*w.steps.NormFloat64()
+	return math.Exp(w.walk - w.spread*w.spread/2)
 }
 
 // burstyShare is the share of interfaces whose traffic comes in bursts, and
@@ -49,8 +64,10 @@ const backupShare = 0.4
 // vary gives every interface a rhythm of its own: rates are lognormal, so that a
 // few are far busier than most, around the mean of 1. Interfaces of a VPC have
 // their day at about the same time.
-func vary(vpcs []*vpc, rng *rand.Rand) {
+func vary(vpcs []*vpc, seed uint64) {
 	const sigma = 1.2
+	rng := rand.New(rand.NewPCG(seed, 1<<40))
+	walk := uint64(1 << 44)
 	normal := func(most float64) float64 { return max(-most, min(most, rng.NormFloat64())) }
 	for _, v := range vpcs {
 		begins, weekend := 5+6*rng.Float64(), 0.35+0.7*rng.Float64()
@@ -68,7 +85,10 @@ func vary(vpcs []*vpc, rng *rand.Rand) {
 				spread: 0.08 + 0.27*rng.Float64(),
 				memory: math.Exp(-1 / (15 + 105*rng.Float64())),
 				phi:    0.02 + 0.4*rng.Float64(),
+				seed:   [2]uint64{seed, walk},
 			}
+			e.gust.walks()
+			walk++
 		}
 		for _, s := range v.sites {
 			if rng.Float64() < backupShare {
@@ -100,8 +120,7 @@ func (g *Generator) blow(e *eni) {
 		return
 	}
 	w := &e.gust
-	w.walk = w.memory*w.walk + w.spread*math.Sqrt(1-w.memory*w.memory)*g.rng.NormFloat64()
-	e.level *= math.Exp(w.walk-w.spread*w.spread/2) * g.gamma(1/w.phi) * w.phi
+	e.level *= w.step() * g.gamma(1/w.phi) * w.phi
 	if !e.rhythm.bursty {
 		return
 	}
@@ -122,7 +141,8 @@ func (g *Generator) blow(e *eni) {
 	}
 }
 
-// visitRate is how many visits a load balancer gets in this minute on average.
+// visitRate is how many visits over IPv4 a load balancer gets in this minute on
+// average.
 func (g *Generator) visitRate(lb *eni) float64 { return visitsPerMinute * lb.smooth }
 
 // backup is what a database host sends to S3 in the same hour each night.
