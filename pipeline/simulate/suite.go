@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -58,16 +57,30 @@ var benignCourses = []course{
 var vpcCourses = []course{{kind: "delivery-outage"}, {kind: "late-burst"}}
 
 // floodCourses are the attacks that the rule spike is to find, and what it has to
-// tell from them: in the time of the others it gives four times as many trials.
-func floodCourses() []course {
-	courses := slices.DeleteFunc(slices.Clone(attackCourses), func(c course) bool { return kindOf(c.kind).Rule != "spike" })
-	return append(courses, course{kind: "flash-crowd", factor: 4}, course{kind: "flash-crowd", factor: 4},
-		course{kind: "level-shift", factor: 2.5, every: 6}, course{kind: "dormant-wakes", every: 6})
+// tell from them. What is hard to tell comes more often.
+var floodCourses = []course{
+	{kind: "flood", factor: 5}, {kind: "flood", factor: 5}, {kind: "flood", factor: 10}, {kind: "flood", factor: 10},
+	{kind: "flood", factor: 3, every: 2}, {kind: "flood", factor: 50, every: 2},
+	{kind: "crowd-flood", factor: 5, every: 2}, {kind: "crowd-flood", factor: 10, every: 2},
+	{kind: "pulse", factor: 20}, {kind: "pulse", factor: 20}, {kind: "ramp", factor: 10},
+	{kind: "syn-flood", sizes: [2]int{3000, 20_000}, every: 2}, {kind: "udp-reflection", sizes: [2]int{200, 1000}, every: 2},
+	{kind: "dormant-flood", sizes: [2]int{1500, 6000}, every: 2}, {kind: "spoofed-flood", sizes: [2]int{20_000, 60_000}, every: 4},
+	{kind: "flash-crowd", factor: 4}, {kind: "flash-crowd", factor: 4},
+	{kind: "level-shift", factor: 2.5, every: 6}, {kind: "dormant-wakes", every: 6},
 }
 
-// apart is how long a site rests between two scenarios, so that what belongs to
-// one can be told from what belongs to the next.
-const apart = 4 * time.Hour
+// rest is how long a site rests between two scenarios, so that what belongs to one
+// can be told from what belongs to the next: at least so long, and up to so much
+// longer, by chance.
+type rest struct{ least, more time.Duration }
+
+var (
+	short = rest{4 * time.Hour, 90 * time.Minute}
+	// Floods come about once a day. An interface that is flooded every few hours has
+	// had a flood at any hour of the day on two days before: to the rule spike that is
+	// what is usual at that hour, and it is right.
+	daily = rest{12 * time.Hour, 12 * time.Hour}
+)
 
 // Suite plans the scenarios of a name over the first so long of a simulation:
 // as many as fit with enough distance between them, each kind about as often as
@@ -82,7 +95,7 @@ func Suite(name string, cfg Config, lasts time.Duration) ([]Scenario, error) {
 	case "attacks":
 		courses = attackCourses
 	case "floods":
-		courses = floodCourses()
+		courses = floodCourses
 	case "benign":
 		courses, ofVPCs = benignCourses, vpcCourses
 	case "all":
@@ -90,7 +103,10 @@ func Suite(name string, cfg Config, lasts time.Duration) ([]Scenario, error) {
 	default:
 		return nil, fmt.Errorf("simulate: suite %q: accepted are %v", name, Suites())
 	}
-	p := &planner{rng: rand.New(rand.NewPCG(cfg.Seed, 1<<41)), lasts: lasts}
+	p := &planner{rng: rand.New(rand.NewPCG(cfg.Seed, 1<<41)), lasts: lasts, rest: short}
+	if name == "floods" {
+		p.rest = daily
+	}
 	for v := range cfg.VPCs {
 		interfaces := cfg.Interfaces/cfg.VPCs + btoi(v < cfg.Interfaces%cfg.VPCs)
 		for s := range interfaces / len(roles) { // a site that lacks roles borrows from others
@@ -124,6 +140,7 @@ type place struct {
 type planner struct {
 	rng    *rand.Rand
 	lasts  time.Duration
+	rest   rest
 	places []*place
 	all    []Scenario
 }
@@ -166,7 +183,7 @@ func (p *planner) put(c *course) bool {
 			at = q
 		}
 	}
-	start := (max(at.free, needs) + time.Duration(p.rng.IntN(90))*time.Minute).Truncate(time.Minute)
+	start := (max(at.free, needs) + time.Duration(p.rng.Int64N(int64(p.rest.more)))).Truncate(time.Minute)
 	if kind.Kind == "pulse" { // within a single pane
 		start = start.Truncate(5 * time.Minute)
 	}
@@ -188,7 +205,7 @@ func (p *planner) put(c *course) bool {
 	}
 	p.all = append(p.all, s)
 	if kind.Kind != "nightly-job" {
-		at.free = start + lasts + apart
+		at.free = start + lasts + p.rest.least
 	}
 	return true
 }
