@@ -13,6 +13,9 @@ import "math"
 // level, which an attack that lasts would raise: of the last three days the
 // second largest, each day's being the largest from the hour before to the hour
 // after. So one attack can't raise it, and what came on two days is usual.
+//
+// Where the recent level is below that, the pane is held against the recent level:
+// many times what comes now may be little against the busiest of nine hours.
 
 const (
 	driftBound = 7.0 // of the sum: e^-7 at the boundary of what may be
@@ -20,7 +23,21 @@ const (
 	driftRatio = 3   // the pane itself is at least so many times the usual
 	driftPeak  = 1.8 // and so many times what the burst test expects
 	crowdRatio = 5   // driftRatio, of a pane that looks like a crowd
+
+	// A jump from a recent level below the usual mean: it is held against that level,
+	// but no less than these shares of the usual mean and of what the burst test
+	// expects, lasts as long as no burst does, and goes beyond that expectation. A job
+	// that begins, or a quiet hour's end, would else be one.
+	jumpUsual    = 1.0 / 2
+	jumpExpected = 1.0 / 3
+	jumpPeak     = 1.3 // driftPeak, of a jump
 )
+
+// against returns the mean that a pane is held against, from the hour's usual mean,
+// the recent level and what the burst test expects.
+func against(usual, level, expected float64) float64 {
+	return math.Min(usual, max(level, jumpUsual*usual, jumpExpected*expected))
+}
 
 // hypotheses are the multiples of the usual mean that are told apart.
 type hypotheses struct{ usual, attack float64 }
@@ -57,7 +74,7 @@ func (t *trend) turn(from, to int64) {
 	t.sum, t.n = 0, 0
 }
 
-// take adds a pane to the score: x in place of the usual mean mu, with size
+// take adds a pane to the score: x in place of the mean mu, with size
 // r = 1/phi of the distribution. Below least it can only lower it.
 func (t *trend) take(x int64, mu, phi float64, h hypotheses, least float64) {
 	r := 1 / phi

@@ -26,6 +26,10 @@ func TestDrift(t *testing.T) {
 		{"a level that doubles for good", func(c *ingressCase) { c.panes(day, 400, usual) }, 0},
 		{"a flash crowd of four times the visitors", func(c *ingressCase) { c.panes(24, 800, crowd(4)) }, 0},
 		{"two attacks, a day apart", func(c *ingressCase) { c.panes(12, 4000, usual).panes(day-12, 200, usual).panes(12, 4000, usual) }, 2},
+		{"five times what comes today, in quieter hours than usual", func(c *ingressCase) { c.panes(24, 80, usual).panes(4, 400, usual) }, 1},
+		{"the same, over before it lasts", func(c *ingressCase) { c.panes(24, 80, usual).panes(3, 400, usual).panes(12, 80, usual) }, 0},
+		{"the end of quieter hours", func(c *ingressCase) { c.panes(24, 60, usual).panes(24, 200, usual) }, 0},
+		{"a dead hour's end", func(c *ingressCase) { c.panes(24, 0).panes(24, 200, usual) }, 0},
 		{"nothing at all", func(c *ingressCase) { c.panes(12, 0) }, 0},
 		{"it wakes after a week", func(c *ingressCase) { c.missing(8*day).panes(12, 1000, usual) }, 0},
 	} {
@@ -49,6 +53,25 @@ func TestDrift(t *testing.T) {
 			t.Errorf("the score is %g, want 0", s)
 		}
 	})
+}
+
+func TestWhatAPaneIsHeldAgainst(t *testing.T) {
+	for _, k := range []struct {
+		name                         string
+		usual, level, expected, want float64
+	}{
+		{"a level as usual", 100, 100, 120, 100},
+		{"a level above, that an attack may have raised", 100, 150, 180, 100},
+		{"a level below", 100, 70, 150, 70},
+		{"a level far below: half the usual", 100, 10, 120, 50},
+		{"where one pane is often far above the mean: a third of it", 100, 10, 240, 80},
+		{"never above the usual", 100, 10, 900, 100},
+		{"a zero level where nothing is usual", 1, 0, 1, 0.5},
+	} {
+		if got := against(k.usual, k.level, k.expected); got != k.want {
+			t.Errorf("%s: against(%g, %g, %g) = %g, want %g", k.name, k.usual, k.level, k.expected, got, k.want)
+		}
+	}
 }
 
 func TestDriftScore(t *testing.T) {

@@ -105,7 +105,7 @@ type MeasureEvidence struct {
 	Alpha    float64      `json:"alpha"`
 	Baseline BaselineKind `json:"baseline"`
 	Days     int          `json:"days,omitempty"`  // behind a seasonal baseline
-	Usual    float64      `json:"usual,omitempty"` // mean of this hour, 0 before it is known
+	Usual    float64      `json:"usual,omitempty"` // mean that the drift test held it against, 0 before the hour's is known
 	Least    float64      `json:"least,omitempty"` // from where on it is a candidate
 	Alone    float64      `json:"alone,omitempty"` // from where on no second pane is needed
 	// Of the drift test, when it is what struck: the CUSUM score with its bound.

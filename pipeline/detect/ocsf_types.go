@@ -213,7 +213,7 @@ type ocsfMeasure struct {
 	Alpha    float64  `json:"alpha"`
 	Phi      float64  `json:"phi"`
 	Baseline string   `json:"baseline"`
-	Usual    float64  `json:"usual_mean,omitempty"`  // of the drift test, when that struck
+	Usual    float64  `json:"usual_mean,omitempty"`  // that the drift test held it against, when that struck
 	Score    float64  `json:"cusum,omitempty"`       // and its score
 	Bound    float64  `json:"cusum_bound,omitempty"` // and what it had to reach
 }

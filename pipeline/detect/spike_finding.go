@@ -22,7 +22,7 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 		me := MeasureEvidence{
 			Measure: m, Observed: t.counts[m],
 			Expected: t.expected[m].mu, Baseline: t.expected[m].kind, Days: t.expected[m].days,
-			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha, Usual: t.usual[m],
+			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha, Usual: t.against[m],
 			Least: float64(upperQuantile(int64(math.Ceil(t.least[m])), t.expected[m].mu, t.phi[m], s.lnA)),
 			Alone: float64(upperQuantile(int64(math.Ceil(t.alone[m])), t.expected[m].mu, t.phi[m], s.lnA)),
 		}
@@ -188,7 +188,7 @@ func (e *SpikeEvidence) arithmetic() string {
 			unit = " KiB"
 		}
 		if m.Drift {
-			parts[i] = fmt.Sprintf("%s x=%d%s, usual mean of this hour %s%s, phi=%.2f, CUSUM %.1f >= %.1f over several panes",
+			parts[i] = fmt.Sprintf("%s x=%d%s, normal mean %s%s, phi=%.2f, CUSUM %.1f >= %.1f over several panes",
 				m.Measure.noun(), m.Observed, unit, level(m.Usual), unit, m.Phi, m.Score, m.ScoreBound)
 			continue
 		}

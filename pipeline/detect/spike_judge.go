@@ -31,9 +31,10 @@ type tested struct {
 	lnP      [NumMeasures]float64
 	cand     [NumMeasures]bool
 	hit      [NumMeasures]bool
-	// Of the drift test: the usual mean, 0 before there is one, the score, and
-	// whether it struck.
+	// Of the drift test: the usual mean, 0 before there is one, the mean that the pane
+	// was held against, the score, and whether it struck.
 	usual    [NumMeasures]float64
+	against  [NumMeasures]float64
 	score    [NumMeasures]float64
 	drift    [NumMeasures]bool
 	least    [NumMeasures]float64 // from where on a count can be a candidate
@@ -256,15 +257,19 @@ func (s *Spike) follow(b *baseline, t *tested, m Measure, adjacent bool) {
 	if !adjacent {
 		b.trend.score, b.trend.run = 0, 0
 	}
-	mu := t.usual[m]
+	x, usual, expected := float64(t.counts[m]), t.usual[m], t.expected[m].mu
+	mu := against(usual, b.m, expected)
 	least := mu + s.floor(t, m)
 	b.trend.take(t.counts[m], mu, b.phi, h, least)
-	panes := driftPanes
+	panes, peak := driftPanes, driftPeak
 	if b.tail.bursts() {
 		panes = lastingPanes
 	}
-	t.score[m] = b.trend.score
+	if x < ratio*usual || x < driftPeak*expected {
+		panes, peak = lastingPanes, jumpPeak
+	}
+	t.against[m], t.score[m] = mu, b.trend.score
 	t.lasts[m] = b.trend.run >= lastingPanes
-	t.drift[m] = b.trend.run >= panes && b.trend.drifts(t.counts[m], mu, ratio, max(least, driftPeak*t.expected[m].mu))
+	t.drift[m] = b.trend.run >= panes && b.trend.drifts(t.counts[m], mu, ratio, max(least, peak*expected))
 	t.hit[m] = t.hit[m] || t.drift[m]
 }
