@@ -45,8 +45,10 @@ type arrived struct {
 	key     netip.Addr // of a scan: its source
 	targets map[netip.AddrPort]struct{}
 	failed  map[int64]int // of a scan: new targets by the pane of their record
-	// Of a scan: what answered it, of the targets on its own side of the border.
-	answered map[netip.AddrPort]struct{}
+	// Of a scan: what answered it, of the targets on its own side of the border, with
+	// the pane of the last answer.
+	answered map[netip.AddrPort]int64
+	newest   int64              // of a scan: the last pane with a failed target
 	enough   time.Time          // of a scan: when the first threshold was reached
 	panes    map[int64]*filling // of a flood, by start: deliveries of several interleave
 }
@@ -92,7 +94,7 @@ func newArrivals(traffic *simulate.Generator, who *enrich.Enricher, rules *Rules
 		}
 		w := &arrived{
 			truth: t, targets: make(map[netip.AddrPort]struct{}), failed: make(map[int64]int),
-			answered: make(map[netip.AddrPort]struct{}), panes: make(map[int64]*filling),
+			answered: make(map[netip.AddrPort]int64), panes: make(map[int64]*filling),
 		}
 		w.key, _ = netip.ParseAddr(t.Key) // none: an interface under attack
 		a.of = append(a.of, w)
@@ -108,7 +110,7 @@ func (a *arrivals) take(b *simulate.Batch) {
 	first := time.Unix(b.Lines[0].Start, 0)
 	var now []*arrived
 	for _, w := range a.of {
-		if b.VPC == w.truth.VPC && first.After(w.truth.Start.Add(-10*time.Minute)) && first.Before(w.truth.End.Add(10*time.Minute)) {
+		if b.VPC == w.truth.VPC && first.After(w.truth.Start.Add(-w.lead())) && first.Before(w.truth.End.Add(10*time.Minute)) {
 			now = append(now, w)
 		}
 	}
@@ -125,6 +127,15 @@ func (a *arrivals) take(b *simulate.Batch) {
 	}
 }
 
+// lead is how long before a scenario records matter: the longest window of a scan
+// rule, for whatever its source had tried by then, and a pane that overlaps.
+func (w *arrived) lead() time.Duration {
+	if w.key.IsValid() {
+		return 70 * time.Minute
+	}
+	return 10 * time.Minute
+}
+
 func (a *arrivals) note(w *arrived, r *flowlog.Record, at time.Time) {
 	start := r.IntOr(flowlog.Start, 0)
 	pane := start - start%a.pane
@@ -137,7 +148,7 @@ func (a *arrivals) note(w *arrived, r *flowlog.Record, at time.Time) {
 		case failing && from == w.key:
 			w.scanned(netip.AddrPortFrom(to, uint16(r.IntOr(flowlog.DstPort, 0))), pane, at, a)
 		case to == w.key && from.IsPrivate() == to.IsPrivate() && answers(r):
-			w.answered[netip.AddrPortFrom(from, uint16(r.IntOr(flowlog.SrcPort, 0)))] = struct{}{}
+			w.answered[netip.AddrPortFrom(from, uint16(r.IntOr(flowlog.SrcPort, 0)))] = pane
 		}
 	case "spike":
 		if string(r.Text(flowlog.InterfaceID)) == w.truth.Key {
@@ -161,19 +172,32 @@ func (w *arrived) scanned(t netip.AddrPort, pane int64, at time.Time, a *arrival
 	}
 	w.targets[t] = struct{}{}
 	w.failed[pane]++
+	w.newest = max(w.newest, pane)
 	for _, th := range a.scans[w.truth.Rule] {
-		// The new target lies in windows that end with its own pane or later.
-		for end := pane; end < pane+th.seconds; end += a.pane {
+		// The new target lies in windows that end with its own pane or later ones that
+		// have come.
+		for end := pane; end <= w.newest && end < pane+th.seconds; end += a.pane {
 			n := 0
 			for p := end; p > end-th.seconds; p -= a.pane {
 				n += w.failed[p]
 			}
-			if n >= th.failed && n-len(w.answered) >= a.margin {
+			if n >= th.failed && n-w.answers(end-th.seconds) >= a.margin {
 				w.enough = at
 				return
 			}
 		}
 	}
+}
+
+// answers counts the targets that answered in a pane after the one that starts then.
+func (w *arrived) answers(after int64) int {
+	n := 0
+	for _, pane := range w.answered {
+		if pane > after {
+			n++
+		}
+	}
+	return n
 }
 
 // flooded notes a record that counts towards a flood as the rule spike counts
@@ -233,7 +257,7 @@ func (a *arrivals) needed(t *simulate.Truth, i *evaluate.Incident) time.Time {
 }
 
 // struck returns when the first measure of a spike had come to where no second
-// pane is needed, or in two panes in a row to where each is a candidate, whichever
+// pane is needed, or in two panes in a row to where each confirms the other, whichever
 // was sooner; zero when none did up to the pane that the spike was found in.
 func (w *arrived) struck(s *detect.SpikeEvidence) time.Time {
 	if s == nil {
@@ -249,7 +273,7 @@ func (w *arrived) struck(s *detect.SpikeEvidence) time.Time {
 		for i := range s.Measures {
 			m := &s.Measures[i]
 			sooner(w.panes[pane].reached(m.Measure, m.Alone))
-			before, now := w.panes[pane-s.WindowSeconds].reached(m.Measure, m.Least), w.panes[pane].reached(m.Measure, m.Least)
+			before, now := w.panes[pane-s.WindowSeconds].reached(m.Measure, m.Pair), w.panes[pane].reached(m.Measure, m.Pair)
 			switch {
 			case before.IsZero() || now.IsZero():
 			case now.Before(before): // its delivery was faster

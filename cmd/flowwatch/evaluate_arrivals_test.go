@@ -40,7 +40,7 @@ func TestWhenAFloodWasEnough(t *testing.T) {
 			}
 			got := w.struck(&detect.SpikeEvidence{
 				WindowStart: start + 600, WindowSeconds: 300,
-				Measures: []detect.MeasureEvidence{{Measure: detect.AcceptedFlows, Alone: 100, Least: 50}},
+				Measures: []detect.MeasureEvidence{{Measure: detect.AcceptedFlows, Alone: 100, Pair: 50}},
 			})
 			if want := arrival(c.want); c.want >= 0 && !got.Equal(want) || c.want < 0 && !got.IsZero() {
 				t.Errorf("enough at %v, want second %d", got, c.want)
@@ -76,7 +76,7 @@ func TestWhenAScanWasEnough(t *testing.T) {
 	type tried struct{ at, pane, target int }
 	for name, c := range map[string]struct {
 		tried    []tried
-		answered int
+		answered int // in the first pane, or 13 panes before when negative
 		want     int // -1: never
 	}{
 		"too few":                        {[]tried{{1, 0, 1}, {2, 0, 2}}, 0, -1},
@@ -88,19 +88,20 @@ func TestWhenAScanWasEnough(t *testing.T) {
 		"more than an hour":              {[]tried{{1, 0, 1}, {1201, 4, 2}, {2401, 8, 3}, {3601, 12, 4}, {4801, 16, 5}}, 0, -1},
 		"an earlier pane comes late":     {[]tried{{303, 1, 1}, {304, 1, 2}, {400, 0, 3}}, 0, 400},
 		"too many answered by then":      {[]tried{{1, 0, 1}, {2, 0, 2}, {3, 0, 3}}, 2, -1},
+		"what answered an hour before":   {[]tried{{1, 0, 1}, {2, 0, 2}, {3, 0, 3}}, -2, 3},
 		"more must fail than did answer": {[]tried{{1, 0, 1}, {2, 0, 2}, {3, 0, 3}, {4, 0, 4}}, 2, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &arrivals{pane: 300, margin: 2, scans: map[string][]threshold{"scan.internal": {{600, 3}, {3600, 5}}}}
 			w := &arrived{
 				truth: &simulate.Truth{Rule: "scan.internal"}, targets: map[netip.AddrPort]struct{}{}, failed: map[int64]int{},
-				answered: map[netip.AddrPort]struct{}{},
+				answered: map[netip.AddrPort]int64{},
 			}
 			target := func(n int) netip.AddrPort {
 				return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), uint16(n))
 			}
-			for n := range c.answered {
-				w.answered[target(1000+n)] = struct{}{}
+			for n := range max(c.answered, -c.answered) {
+				w.answered[target(1000+n)] = arrival(0).Unix() + int64(min(0, c.answered))*13*300
 			}
 			for _, x := range c.tried {
 				w.scanned(target(x.target), arrival(0).Unix()+int64(x.pane)*300, arrival(x.at), a)

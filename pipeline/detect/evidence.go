@@ -106,7 +106,7 @@ type MeasureEvidence struct {
 	Baseline BaselineKind `json:"baseline"`
 	Days     int          `json:"days,omitempty"`  // behind a seasonal baseline
 	Usual    float64      `json:"usual,omitempty"` // mean that the drift test held it against, 0 before the hour's is known
-	Least    float64      `json:"least,omitempty"` // from where on it is a candidate
+	Pair     float64      `json:"pair,omitempty"`  // from where on two panes in a row are enough
 	Alone    float64      `json:"alone,omitempty"` // from where on no second pane is needed
 	// Of the drift test, when it is what struck: the CUSUM score with its bound.
 	Drift      bool    `json:"drift,omitempty"`

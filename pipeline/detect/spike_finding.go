@@ -23,7 +23,7 @@ func (s *Spike) finding(in *ingress, load *Load, pane *Pane, t *tested, measures
 			Measure: m, Observed: t.counts[m],
 			Expected: t.expected[m].mu, Baseline: t.expected[m].kind, Days: t.expected[m].days,
 			Phi: t.phi[m], LnP: t.lnP[m], Alpha: s.alpha, Usual: t.against[m],
-			Least: float64(upperQuantile(int64(math.Ceil(t.least[m])), t.expected[m].mu, t.phi[m], s.lnA)),
+			Pair:  float64(upperQuantile(int64(math.Ceil(t.pair[m])), t.expected[m].mu, t.phi[m], s.lnA)),
 			Alone: float64(upperQuantile(int64(math.Ceil(t.alone[m])), t.expected[m].mu, t.phi[m], s.lnA)),
 		}
 		if t.drift[m] && !t.cand[m] {

@@ -38,6 +38,7 @@ type tested struct {
 	score    [NumMeasures]float64
 	drift    [NumMeasures]bool
 	least    [NumMeasures]float64 // from where on a count can be a candidate
+	pair     [NumMeasures]float64 // and, with the pane before, a hit
 	alone    [NumMeasures]float64 // from where on a count needs no second pane
 	beyond   [NumMeasures]excess
 	lasts    [NumMeasures]bool // it has been above the usual for longer than bursts last
@@ -143,6 +144,7 @@ func (s *Spike) judge(t *tested, m Measure, b *baseline) {
 	unit := excessUnit(mu, s.cfg.floor(m))
 	t.beyond[m] = s.exceed(t, m, unit, &b.tail)
 	t.least[m] = leastFrom(t, m, floor)
+	t.pair[m] = max(t.least[m], mu+unit*t.beyond[m].pair)
 	t.alone[m] = max(aloneFrom(t, m, floor), mu+unit*t.beyond[m].alone)
 	t.cand[m] = t.lnP[m] < s.lnA && x >= t.least[m]
 	t.hit[m] = t.cand[m] && x >= t.alone[m]

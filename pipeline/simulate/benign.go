@@ -141,7 +141,7 @@ func planNightlyJob(p *planning) (play, error) {
 	return func(g *Generator, _ int) {
 		at := time.Unix(g.now, 0).UTC()
 		if n := at.Hour()*60 + at.Minute() - begins; n >= 0 && n < 25 {
-			g.internal(from, to, &exchange{clientPort: port, serverPort: 873, protocol: tcp, phase: middle, sent: g.size(80 << 20), received: 20_000})
+			g.internal(from, to, &exchange{clientPort: port, serverPort: 873, protocol: tcp, phase: middle, sent: g.volume(80 << 20), received: 20_000})
 		}
 	}, nil
 }
@@ -211,7 +211,7 @@ func planDownload(p *planning) (play, error) {
 	gateway := e.site.first(nat)
 	port := p.port()
 	return func(g *Generator, _ int) {
-		x := exchange{clientPort: port, serverPort: 443, protocol: tcp, phase: middle, sent: 200_000, received: g.size(300 << 20)}
+		x := exchange{clientPort: port, serverPort: 443, protocol: tcp, phase: middle, sent: 200_000, received: g.volume(300 << 20)}
 		x.server = netip.AddrFrom4([4]byte{52, 219, 171, 9})
 		g.outbound(e, gateway, &x, "S3")
 	}, nil
