@@ -39,9 +39,10 @@ type fakeShard struct {
 	parents  []string
 	records  []types.Record
 	closed   bool
-	nameless bool // its last page names no children
-	page     int  // records of a page, 0 all
-	emptied  int  // pages that are empty though the tip is not reached
+	nameless bool               // its last page names no children
+	names    []types.ChildShard // that its last page names instead of those listed, where set
+	page     int                // records of a page, 0 all
+	emptied  int                // pages that are empty though the tip is not reached
 }
 
 type fakeRead struct {
@@ -221,6 +222,9 @@ func (f *fakeAPI) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, _
 	next += len(out.Records)
 	if next < len(sh.records) {
 		out.MillisBehindLatest = aws.Int64(1500)
+	} else if sh.names != nil {
+		out.ChildShards = sh.names
+		return out, nil
 	} else if sh.closed {
 		for _, child := range f.shards {
 			if slices.Contains(child.parents, id) && !sh.nameless {

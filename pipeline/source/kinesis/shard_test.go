@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -223,6 +224,34 @@ func TestChildrenOfTheListing(t *testing.T) {
 		}
 		if _, err := shard.Next(t.Context()); !errors.Is(err, io.EOF) {
 			t.Errorf("Next after the end: got %v, want io.EOF again", err)
+		}
+	})
+}
+
+// The last page and the listing are put together: a child that one of them
+// does not have yet, or a parent of a merge, is taken from the other.
+func TestChildrenOfThePageAndTheListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(
+			&fakeShard{id: "a", records: fakeRecords(1, 1), closed: true, names: []types.ChildShard{
+				{ShardId: aws.String("merged"), ParentShards: []string{"a"}},
+				{ShardId: aws.String("unlisted"), ParentShards: []string{"a"}},
+			}},
+			&fakeShard{id: "listed", parents: []string{"a"}},
+			&fakeShard{id: "merged", parents: []string{"a", "b"}},
+		)
+		shard := fakeSource(t, api, StartTrimHorizon).open("a", trimHorizon, time.Now)
+		if _, _, err := drain(t, shard, 2); !errors.Is(err, io.EOF) {
+			t.Fatalf("got %v, want io.EOF", err)
+		}
+		start := func(id string, parents ...string) pipeline.Start {
+			return pipeline.Start{ID: "kinesis:s/" + id, At: trimHorizon, Parents: parents, Pull: true}
+		}
+		want := []pipeline.Start{
+			start("listed", "kinesis:s/a"), start("merged", "kinesis:s/a", "kinesis:s/b"), start("unlisted", "kinesis:s/a"),
+		}
+		if diff := cmp.Diff(want, shard.Children()); diff != "" {
+			t.Errorf("children (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -222,6 +222,7 @@ func TestPoisonedObjectDoesNotBlock(t *testing.T) {
 			t.Errorf("%s was deleted", receipt)
 		}
 	}
+	wantObjects(t, s, 2, 1, 2) // cut and missing, though cut came twice
 }
 
 // What was at hand when the run ended need not wait until its time is over.
