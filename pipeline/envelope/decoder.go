@@ -5,7 +5,8 @@
 //	1f 8b           gzip, of any number of members; again and again, up to a depth
 //	28 b5 2f fd     zstd, of any number of frames
 //	{ or [          a stream of JSON objects: CloudWatch Logs subscriptions,
-//	                {"message": ...} as Firehose writes, {"events": [...]}
+//	                {"message": ...} as Firehose writes, {"events": [...]},
+//	                {"results": [...]} of Logs Insights
 //	anything else   lines, among them exports that put a time before each
 //
 // Messages are handed out where they lie, so a payload costs no allocation

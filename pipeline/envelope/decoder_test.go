@@ -99,6 +99,13 @@ func TestDecoder(t *testing.T) {
 	f(`{"messageType":"DATA_MESSAGE","logEvents":[]}`, lines())
 	f(`{"events":[{"message":"a","timestamp":1},{"timestamp":2,"message":"b"}],"searchedLogStreams":[]}`, lines("1|a", "2|b"))
 
+	// Logs Insights: the answer of GetQueryResults, and what the console exports.
+	f(`{"results":[[{"field":"@timestamp","value":"2024-10-08 15:33:25.123"},{"field":"@message","value":"a \"b"},{"field":"@ptr","value":"x"}],`+
+		`[{"value":"c d","field":"@message"}]],"statistics":{"recordsMatched":2.0},"status":"Complete"}`, lines("1728401605123|a \"b", "c d"))
+	f(`{"status":"Running","results":[]}`, lines())
+	f(`[{"@timestamp":"2024-10-08 15:33:25.000","@message":"a b","@ptr":"x"},{"@message":"c d","@timestamp":"no time"}]`,
+		lines("1728401605000|a b", "c d"))
+
 	f(`{"message":"a b"}{"message":"c d"}`, lines("a b", "c d"))
 	f("\xef\xbb\xbf {\"message\":\"a b\"}\r\n{\"message\":\"c d\"}\n", lines("a b", "c d"))
 	f(`[{"message":"a b"}, {"timestamp":9,"message":"c d"}] [{"message":"e"}]`, lines("a b", "9|c d", "e"))
@@ -172,12 +179,18 @@ func TestDecoderBreaks(t *testing.T) {
 		broken(1, "read json at byte 76: breaks off").with(1))
 
 	// What is whole but no use costs only itself.
-	f(`{}`, broken(1, "read json at byte 0: object has none of logEvents, events and message"))
-	f(`{"message":"a"}{"x":1}{"y":2} {"message":"b"}`, broken(2, "read json at byte 15: object has none of logEvents, events and message (and 1 more)", "a", "b"))
-	f(`{"message":null}{"message":"b"}`, broken(1, "read json at byte 0: object has none of logEvents, events and message", "b"))
-	f(`{"logEvents":null}`, broken(1, "read json at byte 0: object has none of logEvents, events and message"))
+	f(`{}`, broken(1, "read json at byte 0: object has none of logEvents, events, results and message"))
+	f(`{"message":"a"}{"x":1}{"y":2} {"message":"b"}`, broken(2, "read json at byte 15: object has none of logEvents, events, results and message (and 1 more)", "a", "b"))
+	f(`{"message":null}{"message":"b"}`, broken(1, "read json at byte 0: object has none of logEvents, events, results and message", "b"))
+	f(`{"logEvents":null}`, broken(1, "read json at byte 0: object has none of logEvents, events, results and message"))
 	f(`{"logEvents":[{"id":"1"},5,"x",{"message":"b"}]}`, broken(3, "read json at byte 14: log event has no message (and 2 more)", "b"))
 	f(`{"message":"a\x"}{"message":"\u12"}{"message":"b"}`, broken(2, `read json at byte 12: message has an escape that JSON does not have (and 1 more)`, "b"))
+
+	f(`{"results":[[{"field":"srcAddr","value":"10.0.0.1"}],[],["x",{}],[{"field":"@message","value":null}],[{"field":"@message","value":"b"}]]}`,
+		broken(4, "read json at byte 12: log event has no message (and 3 more)", "b"))
+	f(`{"results":[[{"field":"@message","value":"a"}],[{"field":"@message","value":"b"`, broken(1, "read json at byte 79: breaks off", "a"))
+	f(`{"results":[[{"field":"@message","value":"a"},`, broken(1, "read json at byte 46: breaks off", "a"))
+	f(`{"results":[[{"field":"@message","value":"a"}}`, broken(1, "read json at byte 45: '}' where a value should be", "a"))
 
 	whole := zip("a b\nc d\n", "e f")
 	f(whole[:len(whole)-1], broken(1, fmt.Sprintf("read gzip at byte %d: unexpected EOF", len(whole)-1), "a b", "c d"))

@@ -3,6 +3,7 @@ package envelope
 import (
 	"bytes"
 	"errors"
+	"time"
 )
 
 // event is one log event: a message and the time the envelope gives to it.
@@ -19,11 +20,11 @@ type object struct {
 	started  bool // a member was read
 	typed    bool // messageType was read
 	control  bool // ... and is CONTROL_MESSAGE
-	envelope bool // logEvents or events was read
+	envelope bool // logEvents, events or results was read
 }
 
 var (
-	errNoEvents  = errors.New("object has none of logEvents, events and message")
+	errNoEvents  = errors.New("object has none of logEvents, events, results and message")
 	errNoMessage = errors.New("log event has no message")
 	errEscape    = errors.New("message has an escape that JSON does not have")
 )
@@ -156,7 +157,7 @@ func (d *Decoder) readMember(key text) bool {
 			d.controls++
 		}
 		return ok
-	case "logEvents", "events":
+	case "logEvents", "events", "results":
 		if !c.is('[') {
 			return c.skip()
 		}
@@ -194,22 +195,101 @@ func (d *Decoder) controlAhead() bool {
 }
 
 // readEventMember reads a member of an event, passing over those that do not
-// matter here.
+// matter here. Logs Insights puts an @ before the names, and exports objects of
+// them from the console.
 func (d *Decoder) readEventMember(key text, e *event) (ok bool) {
 	c := &d.json
 	switch name := d.key(key); string(name) {
-	case "message":
+	case "message", "@message":
 		if !c.is('"') {
 			return c.skip()
 		}
 		e.message, ok = c.str()
 		e.hasMessage = ok
 		return ok
+	case "@timestamp":
+		if !c.is('"') {
+			return c.skip()
+		}
+		value, ok := c.str()
+		e.timestamp = insightsTime(c.raw(value))
+		return ok
 	case "timestamp":
 		e.timestamp, ok = c.millis()
 		return ok
 	}
 	return c.skip()
+}
+
+// readRow reads an element of results, an array of {"field":..., "value":...}:
+// see GetQueryResults in the API reference of CloudWatch Logs.
+func (d *Decoder) readRow(e *event) bool {
+	c := &d.json
+	for c.at++; ; {
+		c.space()
+		switch {
+		case c.is(']'):
+			c.at++
+			return true
+		case c.is(','):
+			c.at++
+		case !c.is('{'):
+			if !c.skip() {
+				return false
+			}
+		case !d.readCell(e):
+			return false
+		}
+	}
+}
+
+// readCell reads one field of a row.
+func (d *Decoder) readCell(e *event) bool {
+	c := &d.json
+	c.at++
+	var field, value text
+	for first := true; ; first = false {
+		key, more, ok := c.member(first)
+		if !ok {
+			return false
+		}
+		if !more {
+			break
+		}
+		to := &field
+		switch name := d.key(key); {
+		case !c.is('"') || string(name) != "field" && string(name) != "value":
+			if !c.skip() {
+				return false
+			}
+			continue
+		case string(name) == "value":
+			to = &value
+		}
+		if *to, ok = c.str(); !ok {
+			return false
+		}
+	}
+	if value.from == 0 { // no value, or none that is a text
+		return true
+	}
+	switch string(d.key(field)) {
+	case "@message":
+		e.message, e.hasMessage = value, true
+	case "@timestamp":
+		e.timestamp = insightsTime(c.raw(value))
+	}
+	return true
+}
+
+// insightsTime reads the time of Logs Insights, which is in UTC, as Unix
+// milliseconds: 0 when it is none.
+func insightsTime(value []byte) int64 {
+	t, err := time.Parse("2006-01-02 15:04:05.000", string(value))
+	if err != nil {
+		return 0
+	}
+	return max(t.UnixMilli(), 0)
 }
 
 // key returns a member's name. One with an escape in it is unescaped, into
@@ -248,7 +328,7 @@ func (d *Decoder) usualMembers(e *event) bool {
 	return false
 }
 
-// nextEvent reads one element of logEvents.
+// nextEvent reads one element of logEvents, events or results.
 func (d *Decoder) nextEvent() (e event, ok bool) {
 	c := &d.json
 	c.space()
@@ -262,7 +342,11 @@ func (d *Decoder) nextEvent() (e event, ok bool) {
 		return e, true
 	}
 	offset := c.at
-	if c.is('{') {
+	if c.is('[') {
+		if !d.readRow(&e) {
+			return e, false
+		}
+	} else if c.is('{') {
 		first := !d.usualMembers(&e)
 		if first {
 			c.at++

@@ -41,7 +41,7 @@ func TestEveryEnvelopeGivesItsLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(line, 0, 20).Draw(t, "lines")
 		var events []Event
-		var objects, exported []string
+		var objects, exported, rows []string
 		for i, l := range lines {
 			events = append(events, Event{Timestamp: int64(i), Message: []byte(l)})
 			object, err := json.Marshal(map[string]any{"message": l, "timestamp": i, "x": lines})
@@ -49,6 +49,7 @@ func TestEveryEnvelopeGivesItsLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			objects = append(objects, string(object))
+			rows = append(rows, mustJSON([]map[string]string{{"field": "@timestamp", "value": "2018-09-22 20:28:14.000"}, {"value": l, "field": "@message"}}))
 			exported = append(exported, fmt.Sprintf("2018-09-22T20:28:%02d.000Z %s", i, l))
 		}
 		first := rapid.IntRange(0, len(lines)).Draw(t, "first")
@@ -60,6 +61,7 @@ func TestEveryEnvelopeGivesItsLines(t *testing.T) {
 			"object a line": strings.Join(objects, "\n"),
 			"array":         "[" + strings.Join(objects, ",") + "]",
 			"events":        `{"events":[` + strings.Join(objects, ", ") + `]}`,
+			"insights":      `{"results":[` + strings.Join(rows, ",") + `],"status":"Complete"}`,
 			"one message":   mustJSON(map[string]string{"message": strings.Join(lines, "\n")}),
 			"cloudwatch":    string(e.AppendCloudWatch(nil, "1", "g", "s", events)),
 			"two members": string(e.AppendCloudWatch(nil, "1", "g", "s", events[:first])) +
@@ -95,7 +97,8 @@ func FuzzDecoder(f *testing.F) {
 		"", "a b\r\nc d", `{"message":"a\u00e9\ud83d\n\r\n b","x":[1]}`, dataMessage, controlMessage, zip(dataMessage, controlMessage), whole, whole[:len(whole)-9], zip(whole),
 		zstandard(dataMessage), "timestamp,message\n1.7E+12,\"a\"", "2018-09-22T20:28:14.000Z 2 1", `[{"message":"a\u00e9\n"}]`,
 		`{"logEvents":[{"message":"x"}],"messageType":"CONTROL_MESSAGE"}`, `{"message":"a"}{"x":[{"":"}"}]}`, "\xef\xbb\xbf{",
-		`{"message":"\ud83d\u0020\`,
+		`{"message":"\ud83d\u0020\`, `{"results":[[{"field":"@timestamp","value":"2024-10-08 15:33:25.000"},{"field":"@message","value":"a"}]]}`,
+		`[{"@timestamp":"2024-10-08 15:33:25.000","@message":"a"}]`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -137,7 +140,7 @@ func plainly(payload []byte) (lines []string, sure bool) {
 			if json.Unmarshal(value, &message) != nil || message == nil {
 				return nil, false
 			}
-		case "timestamp", "logEvents", "events":
+		case "timestamp", "@timestamp", "@message", "logEvents", "events", "results":
 			return nil, false
 		}
 	}
