@@ -46,8 +46,20 @@ func pages(t *testing.T) []page {
 	return all
 }
 
-// fence is a block of code: its language and text.
-var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+// fence is a block of code, perhaps in a list: its language and text.
+var fence = regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
+
+// unfenced is a command or a configuration in a block that is only indented,
+// which the tests below would not see.
+var unfenced = regexp.MustCompile(`(?m)^( {4,}|\t)(sources:|sinks:|flowwatch |go |make |docker |aws |[A-Z_]+=\S+ go )`)
+
+func TestCodeIsFenced(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, m := range unfenced.FindAllString(fence.ReplaceAllString(p.text, ""), -1) {
+			t.Errorf("%s: %q stands outside of ```", p.path, m)
+		}
+	}
+}
 
 // blocks returns the code of a page in one language.
 func (p *page) blocks(language string) (all []string) {
@@ -69,7 +81,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 			if !strings.Contains(text, "sources:\n") {
 				text += "sources: [{file: {paths: [flow.log]}}]\n"
 			}
-			w := newWorld(nil)
+			w := newWorld(secretVariables)
 			w.Stdin = strings.NewReader(text)
 			if _, _, err := loadConfig(&w.env, configSource{File: "-"}); err != nil {
 				t.Errorf("%s: %v\nin\n%s", p.path, err, text)
@@ -92,6 +104,13 @@ var elsewhere = map[string]string{
 	"flowwatch evaluate --seeds":        "takes minutes; TestEvaluateFindsTheScansOfASimulation is shorter",
 	"FLOWWATCH_FLOOD=full go test":      "takes minutes; TestFloodOfSpoofedSources runs a smaller one",
 	"AWS_REGION=eu-central-1 FLOWWATCH": "needs an account",
+	"FLOWWATCH_KINESIS_SCHEDULES=200":   "takes minutes; TestSchedules runs fewer",
+	"FLOWWATCH_SPIKE_SEEDS=":            "takes minutes; TestSpikeFigures runs fewer seeds",
+	"flowwatch analyze --since":         "needs a bucket; TestAnalyzeS3",
+	"make image":                        "needs buildah; .ci/image builds it so",
+	"account=$(aws ":                    "needs an account",
+	"aws ":                              "needs an account",
+	"buildah --storage-driver vfs":      "needs a registry",
 	"docker build":                      "needs Docker; .ci/image builds the same with buildah",
 	"docker run":                        "needs Docker; .ci/image runs the demo as it says, without Docker",
 	"docker compose":                    "needs Docker; the tests of compose.yaml hold what can be held without",

@@ -18,7 +18,7 @@ import (
 // toDirectory writes flow.log, or flow.log.gz, and truth.jsonl. Files that are
 // there are overwritten.
 func (c *simulateCmd) toDirectory(ctx context.Context, traffic *simulate.Generator) error {
-	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+	if err := os.MkdirAll(c.Out, 0o755); err != nil { //nolint:gosec // nothing simulated is a secret
 		return err
 	}
 	if c.Truth == "" {

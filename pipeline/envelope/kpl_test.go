@@ -2,7 +2,7 @@ package envelope
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // the format's checksum
+	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"testing"
@@ -14,7 +14,7 @@ import (
 
 // sealed puts magic and checksum around a protobuf body.
 func sealed(body []byte) []byte {
-	sum := md5.Sum(body) //nolint:gosec // the format's checksum
+	sum := md5.Sum(body)
 	return append(append([]byte(aggregateMagic), body...), sum[:]...)
 }
 

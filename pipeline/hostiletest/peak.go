@@ -40,7 +40,7 @@ func Peak(t *testing.T, input func() []byte, work func(path string)) {
 	if err := os.WriteFile(path, input(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v") //nolint:gosec // the test itself, once more
 	child.Env = append(os.Environ(), childVariable+"="+path)
 	output, err := child.CombinedOutput()
 	t.Logf("%s", output)

@@ -76,7 +76,7 @@ type figure struct{ Name, Value, Under string }
 // Write writes the report.
 func Write(w io.Writer, in Input) error {
 	d := &document{
-		Input: in, CSS: template.CSS(look.CSS), Script: template.JS(look.TablesJS),
+		Input: in, CSS: template.CSS(look.CSS), Script: template.JS(look.TablesJS), //nolint:gosec // a constant
 		Policy: "default-src 'none'; style-src '" + hash(look.CSS) + "'; script-src '" + hash(look.TablesJS) + "'; base-uri 'none'; form-action 'none'",
 		Period: period(in.Summary), Figures: figures(&in), Split: splitOf(in.Summary),
 		Charts: charts(in.Summary), Map: mapOf(in.Summary), Tables: tablesOf(in.Summary),

@@ -77,7 +77,7 @@ const faultMixes = 8
 
 // faulty is an endpoint with a random mix of faults.
 func faulty(t *testing.T, seed uint64) (*localkinesis.Server, endpoint) {
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // it has to be the same each time
+	random := rand.New(rand.NewPCG(seed, 0)) // it has to be the same each time
 	server := newLocal(t, quickFanOut(localkinesis.Options{PageRecords: 1 + random.IntN(5), Faults: localkinesis.Faults{
 		ExpireEvery: 3 + random.IntN(9), ThrottleEvery: 3 + random.IntN(9),
 		FailEvery: 3 + random.IntN(9), RepeatEvery: 2 + random.IntN(3),
@@ -90,7 +90,7 @@ func faulty(t *testing.T, seed uint64) (*localkinesis.Server, endpoint) {
 
 // schedule runs one and returns how many repeated deliveries were left out.
 func schedule(t *testing.T, e endpoint, seed uint64) (repeated float64) {
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // it has to be the same each time
+	random := rand.New(rand.NewPCG(seed, 1)) // it has to be the same each time
 	s := e.newStream(t, 2)
 	host := sourcetest.NewHost(t, nil)
 	var want []string

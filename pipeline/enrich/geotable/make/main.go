@@ -79,7 +79,7 @@ func run(version, folder, out string) error {
 	if _, err := geotable.Read(table.Bytes()); err != nil {
 		return err
 	}
-	return os.WriteFile(out, table.Bytes(), 0o644)
+	return os.WriteFile(out, table.Bytes(), 0o644) //nolint:gosec // a file of the repository
 }
 
 // dateOf reads the day out of a version like 2.3.2026061719.
