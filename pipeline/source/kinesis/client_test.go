@@ -60,7 +60,9 @@ func TestRegion(t *testing.T) {
 	f(Config{Endpoint: "https://kinesis.example.org"}, "")
 	f(Config{Endpoint: "http://localhost:4567"}, "us-east-1")
 	f(Config{Region: "eu-central-1"}, "eu-central-1")
+	f(Config{Stream: "arn:aws:kinesis:eu-north-1:210987654321:stream/central"}, "eu-north-1") // of another account
 	t.Setenv("AWS_REGION", "eu-west-1")
+	f(Config{Stream: "arn:aws:kinesis:eu-north-1:210987654321:stream/central"}, "eu-north-1")
 	f(Config{}, "eu-west-1")
 	f(Config{Region: "eu-central-1"}, "eu-central-1")
 }
