@@ -17,7 +17,7 @@ func limitMemory(limit int64) {
 // runGC is the GC percentage of a service. Little garbage arises, since records
 // are folded without allocating and the large tables hold few pointers: a smaller
 // heap costs next to nothing.
-const runGC = 50
+const runGC = 25
 
 // collectMore sets it, unless GOGC says something else.
 func collectMore() {

@@ -212,7 +212,9 @@ func (d *Decoder) readEventMember(key text, e *event) (ok bool) {
 			return c.skip()
 		}
 		value, ok := c.str()
-		e.timestamp = insightsTime(c.raw(value))
+		if ok {
+			e.timestamp = insightsTime(c.raw(value))
+		}
 		return ok
 	case "timestamp":
 		e.timestamp, ok = c.millis()
