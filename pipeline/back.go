@@ -19,9 +19,6 @@ import (
 // the others.
 const holdBack = 3600
 
-// crowdedEvery is how often the log says that sources are evicted.
-const crowdedEvery = time.Minute
-
 // back is the back half: it merges slices into open panes, closes panes by the
 // global watermark, runs the detectors and keeps everything that is durable.
 // All of it is owned by whoever holds mu; only the disk is waited for without.
@@ -127,61 +124,6 @@ func (b *back) merge(ctx context.Context, s *slice) error {
 	b.signal() // the one that was behind may no longer hold the others back
 	return nil
 }
-
-// limitSources drops outside sources when open panes hold more entries than the
-// limit: half of them, so that it is seldom done.
-func (b *back) limitSources() {
-	if b.crowdedOut() {
-		b.evictSources()
-	}
-}
-
-// crowdedOut reports whether there are too many entries. What is of the own
-// networks stays, and when that alone is more than the limit, only what has come
-// since the last time makes this look again.
-func (b *back) crowdedOut() bool {
-	n, limit := b.entries(), b.p.sources
-	return limit > 0 && n > max(limit, b.crowd+limit/2)
-}
-
-// evictBeforeCommit keeps a commit small while sources are being evicted: what
-// would go soon after need not be made durable.
-func (b *back) evictBeforeCommit() {
-	n := b.entries()
-	switch {
-	case b.crowd == 0:
-	case n <= b.p.sources/sourcesKept:
-		b.crowd = 0 // the flood is over
-	case n > b.crowd:
-		b.evictSources()
-	}
-}
-
-// sourcesKept is the part of the limit that an eviction leaves, one in so many.
-const sourcesKept = 2
-
-// evict lets sources go and returns how many.
-func (b *back) evict() int {
-	n := aggregate.Evict(b.p.sources/sourcesKept, b.p.enricher, b.open, b.pending)
-	b.crowd = b.entries()
-	return n
-}
-
-func (b *back) evictSources() {
-	evicted := b.evict()
-	if evicted == 0 {
-		return
-	}
-	if now := b.p.clock(); now.Sub(b.crowded) >= crowdedEvery {
-		b.crowded = now
-		b.p.log.Warn("more sources than the limit: those with the fewest targets and records were dropped",
-			zap.Int("limit", b.p.sources), zap.Int("evicted", evicted), zap.Int("held", b.crowd))
-	}
-	b.counters.Evicted["sources"] += int64(evicted)
-}
-
-// entries counts what open panes hold of sources.
-func (b *back) entries() int { return b.open.Entries() + b.pending.Entries() }
 
 // openStarts returns the starts of all panes that are not closed, ascending.
 func (b *back) openStarts() []int64 {

@@ -181,7 +181,7 @@ func (w *arrived) scanned(t netip.AddrPort, pane int64, at time.Time, a *arrival
 			for p := end; p > end-th.seconds; p -= a.pane {
 				n += w.failed[p]
 			}
-			if n >= th.failed && n-w.answers(end-th.seconds) >= a.margin {
+			if n >= th.failed && n-w.answeredAfter(end-th.seconds) >= a.margin {
 				w.enough = at
 				return
 			}
@@ -189,11 +189,11 @@ func (w *arrived) scanned(t netip.AddrPort, pane int64, at time.Time, a *arrival
 	}
 }
 
-// answers counts the targets that answered in a pane after the one that starts then.
-func (w *arrived) answers(after int64) int {
+// answeredAfter counts the targets that answered in a pane after the one that starts then.
+func (w *arrived) answeredAfter(start int64) int {
 	n := 0
 	for _, pane := range w.answered {
-		if pane > after {
+		if pane > start {
 			n++
 		}
 	}

@@ -31,21 +31,7 @@ func TestRunOnAFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	begin := func() *exec.Cmd {
-		cmd := exec.Command("flowwatch", "run", "--config", config)
-		cmd.Stderr = new(bytes.Buffer)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Logf("process %d said:\n%s", cmd.Process.Pid, cmd.Stderr)
-			}
-		})
-		return cmd
-	}
+	begin := func() *exec.Cmd { return startRun(t, "--config", config) }
 	const start, minutes = 1_764_000_000, 10
 	records, minute := 0, 0
 	send := func() {

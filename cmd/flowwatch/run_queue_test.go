@@ -152,21 +152,7 @@ func TestRunFromAQueue(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	begin := func() *exec.Cmd {
-		cmd := exec.Command("flowwatch", "run", "--config", config)
-		cmd.Stderr = new(bytes.Buffer)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Logf("process %d said:\n%s", cmd.Process.Pid, cmd.Stderr)
-			}
-		})
-		return cmd
-	}
+	begin := func() *exec.Cmd { return startRun(t, "--config", config) }
 	const counted = `flowwatch_flow_records_total{status="ok"}`
 	start := time.Now().Add(-30*time.Minute).Unix() / 300 * 300
 	var got map[string]float64

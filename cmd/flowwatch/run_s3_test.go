@@ -24,19 +24,8 @@ func TestRunWithItsStateInS3(t *testing.T) {
 	config := s.writeRunConfig(dir, addr)
 	state := fmt.Sprintf("checkpoint={s3: {bucket: %s, prefix: run-%d, endpoint: %q}, every: 500ms}", bucket, os.Getpid(), endpoint)
 	begin := func(listen string) *exec.Cmd {
-		cmd := exec.Command("flowwatch", "run", "--config", config, "--set", state, "--set", "listen="+listen, "--set", "sinks[0].file.path="+filepath.Join(dir, "findings-"+listen[len(listen)-5:]))
-		cmd.Stderr = new(bytes.Buffer)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Logf("process %d said:\n%s", cmd.Process.Pid, cmd.Stderr)
-			}
-		})
-		return cmd
+		return startRun(t, "--config", config, "--set", state, "--set", "listen="+listen,
+			"--set", "sinks[0].file.path="+filepath.Join(dir, "findings-"+listen[len(listen)-5:]))
 	}
 	start, records, minute := time.Now().Add(-2*time.Hour).Unix()/300*300, 0, 0
 	send := func() {

@@ -306,6 +306,25 @@ func runAndAnalyzeAgree(t *testing.T, consumer string) {
 	}
 }
 
+// startRun starts the service in a process of its own, which ends with the test at
+// the latest and is quoted when the test fails.
+func startRun(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("flowwatch", append([]string{"run"}, args...)...)
+	cmd.Stderr = new(bytes.Buffer)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("process %d said:\n%s", cmd.Process.Pid, cmd.Stderr)
+		}
+	})
+	return cmd
+}
+
 // The process is killed while it reads, again and again; what it has counted in
 // the end is what was sent, and SIGTERM ends it with 0.
 func TestKilledAndRestarted(t *testing.T) {
@@ -313,21 +332,7 @@ func TestKilledAndRestarted(t *testing.T) {
 	dir, addr := t.TempDir(), freeAddr(t)
 	config := s.writeRunConfig(dir, addr)
 	start := time.Now().Add(-2*time.Hour).Unix() / 300 * 300
-	begin := func() *exec.Cmd {
-		cmd := exec.Command("flowwatch", "run", "--config", config)
-		cmd.Stderr = new(bytes.Buffer)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Logf("process %d said:\n%s", cmd.Process.Pid, cmd.Stderr)
-			}
-		})
-		return cmd
-	}
+	begin := func() *exec.Cmd { return startRun(t, "--config", config) }
 	killed := begin()
 	_ = killed.Process.Kill() // before it has committed anything
 	_ = killed.Wait()

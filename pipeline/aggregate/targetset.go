@@ -1,13 +1,9 @@
 package aggregate
 
 import (
-	"cmp"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"iter"
 	"math"
-	"net/netip"
 	"slices"
 
 	"github.com/flowwatch/flowwatch/pipeline/sketch"
@@ -38,13 +34,6 @@ type Targets struct {
 	large  *largeSet // nil while exact
 }
 
-// contact is one target with its evidence; it holds no pointer.
-type contact struct {
-	hi, lo   uint64 // the address, of IPv6 or IPv4-mapped
-	service  uint32 // port and protocol
-	evidence Evidence
-}
-
 // largeSet is what a set has beside its sample.
 type largeSet struct {
 	targets, hosts, ports *sketch.HLL
@@ -59,60 +48,6 @@ type Outcomes struct {
 	SynOnly                            int // Pending: nothing but a SYN was seen
 	Hosts, Ports                       int // distinct, among all targets
 	Exact                              bool
-}
-
-func newContact(t Target, e Evidence) contact {
-	c := contact{service: uint32(t.Port)<<8 | uint32(t.Protocol), evidence: e}
-	if t.Addr.Is4() {
-		b := t.Addr.As4()
-		c.lo = 0xffff<<32 | uint64(binary.BigEndian.Uint32(b[:]))
-		return c
-	}
-	b := t.Addr.As16()
-	c.hi, c.lo = binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
-	return c
-}
-
-func (c *contact) port() uint16    { return uint16(c.service >> 8) }
-func (c *contact) protocol() uint8 { return uint8(c.service) }
-
-// appendAddr appends the 16 bytes of the address.
-func (c *contact) appendAddr(b []byte) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, c.hi), c.lo)
-}
-
-// appendService appends port and protocol.
-func (c *contact) appendService(b []byte) []byte {
-	return append(binary.BigEndian.AppendUint16(b, c.port()), c.protocol())
-}
-
-// hash is what the target is counted and sampled by.
-func (c *contact) hash() uint64 {
-	var b [19]byte
-	return sketch.Hash64(c.appendService(c.appendAddr(b[:0])))
-}
-
-func (c *contact) same(o *contact) bool {
-	return c.lo == o.lo && c.service == o.service && c.hi == o.hi
-}
-
-func (c *contact) compare(o *contact) int {
-	return cmp.Or(cmp.Compare(c.hi, o.hi), cmp.Compare(c.lo, o.lo), cmp.Compare(c.service, o.service))
-}
-
-// target returns the contact's target; IPv4 addresses come back as such.
-func (c *contact) target() Target {
-	t := Target{Port: c.port(), Protocol: c.protocol()}
-	if c.hi == 0 && c.lo>>32 == 0xffff {
-		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], uint32(c.lo))
-		t.Addr = netip.AddrFrom4(b)
-		return t
-	}
-	var b [16]byte
-	c.appendAddr(b[:0])
-	t.Addr = netip.AddrFrom16(b)
-	return t
 }
 
 // all returns the targets there are, or the sample, to be read or to be given
@@ -378,64 +313,4 @@ func (s *Targets) spread() (hosts, ports int) {
 		}
 	}
 	return hosts, ports
-}
-
-// AppendBinary appends the set's canonical form: equal sets give equal bytes.
-func (s *Targets) AppendBinary(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(s.held()))
-	for _, c := range s.sorted() {
-		b = c.appendService(c.appendAddr(b))
-		b = binary.BigEndian.AppendUint16(b, uint16(c.evidence))
-	}
-	if s.large == nil {
-		return append(b, 0)
-	}
-	b = append(b, 1)
-	for _, h := range []*sketch.HLL{s.large.targets, s.large.hosts, s.large.ports} {
-		part := h.AppendBinary(nil)
-		b = appendPart(b, part)
-	}
-	return b
-}
-
-var errTargets = errors.New("broken set of targets")
-
-// DecodeTargets reads what AppendBinary wrote and returns the rest of b.
-func DecodeTargets(b []byte) (*Targets, []byte, error) {
-	const size = 16 + 2 + 1 + 2
-	n, used := binary.Uvarint(b)
-	if used <= 0 || n > exactTargets || uint64(len(b)-used) < n*size+1 {
-		return nil, nil, errTargets
-	}
-	b = b[used:]
-	s := &Targets{}
-	if n > 1 {
-		s.kept = make([]contact, 0, n)
-	}
-	for range n {
-		t := Target{netip.AddrFrom16([16]byte(b[:16])), binary.BigEndian.Uint16(b[16:]), b[18]}
-		c := newContact(t, Evidence(binary.BigEndian.Uint16(b[19:])))
-		s.push(&c)
-		b = b[size:]
-	}
-	large := b[0]
-	b = b[1:]
-	if large == 0 {
-		return s, b, nil
-	}
-	if n == 0 {
-		return nil, nil, errTargets
-	}
-	s.enlarge()
-	for _, h := range []**sketch.HLL{&s.large.targets, &s.large.hosts, &s.large.ports} {
-		part, rest, ok := nextPart(b)
-		if !ok {
-			return nil, nil, errTargets
-		}
-		*h, b = sketch.NewHLL(targetPrecision), rest
-		if left, err := (*h).DecodeBinary(part); err != nil || len(left) > 0 || (*h).Precision() != targetPrecision {
-			return nil, nil, errors.Join(errTargets, err)
-		}
-	}
-	return s, b, nil
 }

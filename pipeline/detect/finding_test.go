@@ -151,7 +151,6 @@ func TestWording(t *testing.T) {
 	f(probability(-1e6), "p<1e-300")
 	f(count(1, "host"), "1 host")
 	f(count(1200, "host"), "1,200 hosts")
-	f(protocolName(132), "132")
 	f(insightsQuote(`a'b\`), `'a\'b\\'`)
 	f(sqlQuote(`a'b`), `'a''b'`)
 	f(printable("a\x00\xffb\x85\u0085"), "a\uFFFD\uFFFDb\uFFFD\uFFFD")

@@ -3,6 +3,8 @@ package detect
 import (
 	"math"
 	"net/netip"
+
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 const (
@@ -46,7 +48,7 @@ func (f *Finding) ocsfScan() ([]ocsfEvidence, []ocsfObservable) {
 // it lies in the source's VPC, since a VPC is part of the key.
 func (e *ScanEvidence) connection() *ocsfConnection {
 	protocol := int(e.Protocol)
-	c := &ocsfConnection{ProtocolNum: &protocol, ProtocolName: protocolName(e.Protocol)}
+	c := &ocsfConnection{ProtocolNum: &protocol, ProtocolName: enrich.ProtocolName(e.Protocol)}
 	switch {
 	case !e.Internal:
 		c.DirectionID, c.Direction = 1, "Inbound"
@@ -76,7 +78,7 @@ func (f *Finding) ocsfSpike() ([]ocsfEvidence, []ocsfObservable) {
 		data.TopSources = append(data.TopSources, s.ocsf())
 	}
 	for _, p := range e.TopPorts {
-		data.TopPorts = append(data.TopPorts, ocsfTopPort{p.Port, protocolName(p.Protocol), p.Records, p.Error})
+		data.TopPorts = append(data.TopPorts, ocsfTopPort{p.Port, enrich.ProtocolName(p.Protocol), p.Records, p.Error})
 	}
 	dst := &ocsfEndpoint{IP: address(e.TargetAddr), InterfaceUID: e.Interface, InstanceUID: e.Instance, VPCUID: known(f.Scope)}
 	inbound := &ocsfConnection{DirectionID: 1, Direction: "Inbound"}

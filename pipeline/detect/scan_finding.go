@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // sampled is how many hosts and ports a finding lists.
@@ -178,7 +179,7 @@ func most(counts map[uint8]int) uint8 {
 func first[T any](s []T) []T { return slices.Clone(s[:min(sampled, len(s))]) }
 
 func (e *ScanEvidence) scanName() string {
-	protocol := strings.ToUpper(protocolName(e.Protocol))
+	protocol := strings.ToUpper(enrich.ProtocolName(e.Protocol))
 	switch {
 	case e.Sweep:
 		return protocol + " sweep"
@@ -198,7 +199,7 @@ func (e *ScanEvidence) sentence() string {
 	if !e.Exact {
 		about = "about "
 	}
-	protocol := strings.ToUpper(protocolName(e.Protocol))
+	protocol := strings.ToUpper(enrich.ProtocolName(e.Protocol))
 	where := about + count(e.Hosts, "host")
 	if e.Target.IsValid() {
 		where = e.Target.String()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowwatch/flowwatch/pipeline/aggregate"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 const successVersion = "2"
@@ -332,9 +333,9 @@ func (r *ScanSuccess) finding(key addrKey, s *scanner, c *Contact, t aggregate.T
 		Time: pane.End, FirstSeen: c.First, LastSeen: c.Last, Count: c.Records, Records: c.Records,
 		Title: "Session after a scan, from " + who,
 		Message: fmt.Sprintf("Session after a scan: %s, which scanned since %s, has a session with data on %s port %d of %s",
-			who, time.Unix(s.since, 0).UTC().Format("15:04"), protocolName(t.Protocol), t.Port, t.Addr),
+			who, time.Unix(s.since, 0).UTC().Format("15:04"), enrich.ProtocolName(t.Protocol), t.Port, t.Addr),
 		Desc: fmt.Sprintf("The source failed at %d targets or more than answered it within an hour, on %s and %s. Then %s port %d of %s answered, and %d packets or more went there: a connection with data, to a target without one before the scan.",
-			r.cfg.MinFailed, count(hosts, "host"), count(len(s.hosts)-hosts, "port"), protocolName(t.Protocol), t.Port, t.Addr, 6),
+			r.cfg.MinFailed, count(hosts, "host"), count(len(s.hosts)-hosts, "port"), enrich.ProtocolName(t.Protocol), t.Port, t.Addr, 6),
 		Types: []string{r.Name(), string(e.Shape)}, Attacks: attacks,
 		Analytic: Analytic{Algorithm: "answered session of a source under a threshold random walk", Category: "Discovery"},
 		Scan:     e, LateRecords: pane.Late, Queries: scanQueries(e),

@@ -87,21 +87,6 @@ func count(n int, one string) string {
 	return thousands(int64(n)) + " " + one + "s"
 }
 
-// protocolName names the protocols that a reader knows by name.
-func protocolName(protocol uint8) string {
-	switch protocol {
-	case 1:
-		return "icmp"
-	case 6:
-		return "tcp"
-	case 17:
-		return "udp"
-	case 58:
-		return "icmpv6"
-	}
-	return strconv.Itoa(int(protocol))
-}
-
 func rfc3339(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
 
 // rounded keeps so many decimals; NaN and infinities, which JSON has no words

@@ -94,9 +94,6 @@ const (
 	SYNACK = 18
 )
 
-// TCP is the protocol number of the records that have a handshake.
-const TCP = 6
-
 // Ephemeral is the lowest port that Linux gives to the client's side.
 const Ephemeral = 32768
 

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
-	"strconv"
 
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
@@ -64,7 +64,7 @@ func (s *Summary) source(e ranked, o Options) Source {
 func (s *Summary) topPorts(n int) []Port {
 	top := ranking[Port]{limit: n, compare: comparePorts}
 	s.ports.all(func(protocol uint8, port uint16, records int64) {
-		top.add(Port{Port: port, Protocol: protocolName(protocol), Records: records, number: protocol})
+		top.add(Port{Port: port, Protocol: enrich.ProtocolName(protocol), Records: records, number: protocol})
 	})
 	return append([]Port{}, top.items...)
 }
@@ -98,26 +98,4 @@ func (r *ranking[T]) add(item T) {
 	}
 	i, _ := slices.BinarySearchFunc(r.items, item, r.compare)
 	r.items = slices.Insert(r.items, i, item)
-}
-
-// protocolName names the protocols that flow logs are full of; others are their
-// IANA number.
-func protocolName(n uint8) string {
-	switch n {
-	case 1:
-		return "icmp"
-	case 6:
-		return "tcp"
-	case 17:
-		return "udp"
-	case 47:
-		return "gre"
-	case 50:
-		return "esp"
-	case 58:
-		return "icmpv6"
-	case 132:
-		return "sctp"
-	}
-	return strconv.Itoa(int(n))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 	"github.com/flowwatch/flowwatch/pipeline/flowlog"
 )
 
@@ -88,7 +89,7 @@ func naive(flows []Flow, top int) *Report {
 	})
 	want.TopSources = want.TopSources[:min(top, len(want.TopSources))]
 	for p, n := range ports {
-		want.TopPorts = append(want.TopPorts, Port{Port: uint16(p[0]), Protocol: protocolName(uint8(p[1])), Records: n, number: uint8(p[1])})
+		want.TopPorts = append(want.TopPorts, Port{Port: uint16(p[0]), Protocol: enrich.ProtocolName(uint8(p[1])), Records: n, number: uint8(p[1])})
 	}
 	slices.SortFunc(want.TopPorts, comparePorts)
 	want.TopPorts = want.TopPorts[:min(top, len(want.TopPorts))]

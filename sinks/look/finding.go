@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowwatch/flowwatch/pipeline/detect"
+	"github.com/flowwatch/flowwatch/pipeline/enrich"
 )
 
 // Finding is an event of an incident as a person reads it.
@@ -164,7 +165,7 @@ func (f *Finding) spike(e *detect.SpikeEvidence) {
 	}
 	f.Measures = t
 	f.topSources(e.TopSources)
-	f.fact("Top ports", sample(e.TopPorts, len(e.TopPorts), func(p detect.TopPort) string { return port(p.Port) + "/" + Protocol(p.Protocol) }))
+	f.fact("Top ports", sample(e.TopPorts, len(e.TopPorts), func(p detect.TopPort) string { return port(p.Port) + "/" + enrich.ProtocolName(p.Protocol) }))
 }
 
 func (f *Finding) counted(e *detect.CountEvidence) {
@@ -221,19 +222,4 @@ func sample[T any](some []T, n int, write func(T) string) string {
 		list += " and " + Count(int64(more)) + " more"
 	}
 	return list
-}
-
-// Protocol names the IANA protocol numbers that readers know by name.
-func Protocol(n uint8) string {
-	switch n {
-	case 1:
-		return "icmp"
-	case 6:
-		return "tcp"
-	case 17:
-		return "udp"
-	case 58:
-		return "icmpv6"
-	}
-	return strconv.Itoa(int(n))
 }
